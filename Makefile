@@ -1,0 +1,83 @@
+# Each target works alone on a fresh Debian 12 machine as root, and installs what it needs.
+# What is already there is not asked for again: a second run needs no network.
+
+# Debian's own Python: its packages have the shared library that a frozen program needs.
+PYTHON ?= /usr/bin/python3
+BUILD_PACKAGES := python3 python3-venv libpython3-dev binutils
+RUN_PACKAGES := iproute2 iputils-ping containernetworking-plugins
+
+# The reference runtime of the CNI project; where there is no Go, its tests are skipped (never in CI).
+CNITOOL_VERSION := v1.3.0
+
+BIN := .venv/bin
+INSTALLED := .venv/installed
+BUNDLE := dist/railcni/railcni
+SOURCES := $(shell find cni ipam install -type f -name '*.py' -o -name '*.spec')
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test build bench lint lock clean build-packages run-packages cnitool
+
+help: ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+demo: build run-packages ## give two pods four rails each, show them, take everything back
+	@$(BIN)/python -m deploy.demo
+
+test: lint build run-packages cnitool ## pass judgement: lint and all tests
+	@PATH="$(CURDIR)/.cache/bin:$$PATH" $(BIN)/pytest --cov
+
+build: $(BUNDLE) ## freeze the programs into dist/
+
+bench: build run-packages ## measure against Debian's own CNI plugins
+	@$(BIN)/python -m tests.bench
+
+lint: $(INSTALLED) ## check style, types and layers
+	@$(BIN)/ruff check --quiet
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache
+
+lock: .cache/uv/bin/uv ## pin the newest version of every Python package
+	@$< pip compile --quiet --upgrade --generate-hashes --no-annotate --group dev \
+		--python-platform linux --python-version 3.11 --custom-compile-command "make lock" \
+		--output-file requirements.lock pyproject.toml
+
+clean: ## remove whatever these targets made
+	@rm -rf .venv .cache build dist railcni.egg-info .hypothesis .*_cache
+	@find cni ipam install deploy tests -name __pycache__ -prune -exec rm -rf {} +
+
+$(BUNDLE): $(SOURCES) $(INSTALLED)
+	@echo "Freezing the programs into dist/ …"
+	@$(BIN)/python -m install.freeze
+
+# The first line is for netns, which its author publishes as source only: what builds it is pinned too.
+$(INSTALLED): requirements.lock | build-packages
+	@echo "Installing Python packages into .venv/ …"
+	@$(PYTHON) -m venv --clear .venv
+	@sed -n '/^setuptools==/,/[^\\]$$/p' $< | $(BIN)/pip install --quiet --require-hashes --requirement /dev/stdin
+	@$(BIN)/pip install --quiet --require-hashes --no-build-isolation --use-pep517 --requirement $<
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.cache/uv/bin/uv: | build-packages
+	@$(PYTHON) -m venv .cache/uv
+	@.cache/uv/bin/pip install --quiet uv
+
+cnitool: .cache/bin/cnitool
+.cache/bin/cnitool:
+	@if command -v go >/dev/null; then \
+		echo "Installing cnitool $(CNITOOL_VERSION) into .cache/bin/ …"; \
+		GOBIN=$(CURDIR)/.cache/bin go install github.com/containernetworking/cni/cnitool@$(CNITOOL_VERSION); \
+	fi
+
+build-packages: PACKAGES := $(BUILD_PACKAGES)
+run-packages: PACKAGES := $(RUN_PACKAGES)
+build-packages run-packages:
+	@missing=$$(for package in $(PACKAGES); do \
+		dpkg-query --show --showformat '$${Status}' $$package 2>/dev/null | grep -q ' installed$$' || echo $$package; \
+	done); \
+	if [ -n "$$missing" ]; then \
+		echo "Installing Debian packages:" $$missing; \
+		apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends $$missing >/dev/null; \
+	fi
