@@ -1,0 +1,66 @@
+"""From a decoded JSON object to a typed configuration, with errors that a person can act on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cni.protocol.errors import CniError, Code
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+PROTOCOL_KEYS = frozenset({
+    "cniVersion", "name", "type", "args", "capabilities", "runtimeConfig", "prevResult", "dns",
+    "ipam", "disableCheck", "disableGC",
+})  # fmt: skip
+"""Keys of a network configuration that the protocol or the runtime owns, besides `cni.dev/…`."""
+
+
+class Config(BaseModel):
+    """Base of every configuration: immutable, strict; unknown keys are kept, to be named."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, populate_by_name=True)
+
+    def unknown_keys(self) -> list[str]:
+        """Return the keys that nobody will read, for a warning: a misspelt key is not silence."""
+        return sorted(
+            key
+            for key in self.model_extra or {}
+            if key not in PROTOCOL_KEYS and not key.startswith("cni.dev/")
+        )
+
+
+def parse(model: type[_Model], data: Mapping[str, Any], *, below: str = "") -> _Model:
+    """Return the typed form of a JSON object.
+
+    Args:
+        model: what it should be.
+        data: the decoded object.
+        below: the key it was found under (`ipam`), to name the offending key in full.
+
+    Raises:
+        CniError: code 7, naming each bad key, its value and the accepted form.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        problems = [_describe(problem, below) for problem in error.errors(include_url=False)]
+        raise CniError(Code.INVALID_CONFIG, "; ".join(problems)) from None
+
+
+def _describe(problem: ErrorDetails, below: str) -> str:
+    parts = ([below] if below else []) + [
+        str(part) for part in problem["loc"] if not str(part).startswith("function-")
+    ]
+    key = ".".join(parts) or "the configuration"
+    message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if problem["type"] == "missing":
+        return f"{key} is missing"
+    if problem["type"] == "value_error" and not problem["loc"]:
+        return message
+    return f"{key} is {problem['input']!r}, expected {message}"
