@@ -1,0 +1,1 @@
+"""The node's files: where they are, how they are locked, how they are written."""

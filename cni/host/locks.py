@@ -1,0 +1,83 @@
+"""Locks between processes and threads, held on files that are never unlinked.
+
+`flock` and not `lockf`: it also excludes the threads of one process.  The order is container →
+device → journal; who takes a later one never asks for an earlier one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cni.host.paths import private_folder
+from cni.protocol.errors import CniError, Code
+
+_CONTAINER_SHARDS = 1024
+"""Containers come and go for years: their locks share a fixed number of files."""
+PATIENCE = 60.0
+"""Seconds to wait for a lock; kubelet gives a whole pod 4 minutes."""
+
+
+class Locks:
+    """The lock files of one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @contextmanager
+    def container(self, container_id: str, patience: float = PATIENCE) -> Iterator[None]:
+        """Serve one request of a container at a time.
+
+        Raises:
+            CniError: code 11, when another request held it for longer than `patience` seconds.
+        """
+        shard = zlib.crc32(container_id.encode()) % _CONTAINER_SHARDS
+        with self._hold(f"container-{shard:03x}", patience):
+            yield
+
+    @contextmanager
+    def device(self, name: str, patience: float = PATIENCE) -> Iterator[None]:
+        """Let one request at a time decide who holds a device (code 11 as above)."""
+        with self._hold(f"device-{name}", patience):
+            yield
+
+    @contextmanager
+    def journal(self, patience: float = PATIENCE) -> Iterator[None]:
+        """Let one transaction at a time change the journal (code 11 as above)."""
+        with self._hold("journal", patience):
+            yield
+
+    @contextmanager
+    def _hold(self, name: str, patience: float) -> Iterator[None]:
+        file = private_folder(self._folder) / name
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            _acquire(descriptor, file, patience)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _acquire(descriptor: int, file: Path, patience: float) -> None:
+    """Take an exclusive lock; poll, since `flock` itself knows no deadline."""
+    deadline = time.monotonic() + patience
+    pause = 0.0005
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise CniError(
+                    Code.TRY_AGAIN,
+                    f"another request has held {file} for {patience:g} s",
+                    f"see who holds it: lslocks | grep {file.name}",
+                ) from None
+            time.sleep(pause)
+            pause = min(pause * 2, 0.02)
+        else:
+            return

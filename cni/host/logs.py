@@ -1,0 +1,90 @@
+"""Where a plugin logs: stderr, which the runtime keeps, and one file if the configuration asks.
+
+stdout belongs to the protocol.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import stat
+import sys
+from io import TextIOWrapper
+from pathlib import Path
+
+from cni.host.paths import private_folder
+from cni.protocol.errors import CniError, Code
+from cni.protocol.request import Request
+from cni.protocol.versions import Command
+
+_LEVELS = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "panic": logging.CRITICAL,
+}
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}")
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def configure(request: Request, folder: Path) -> None:
+    """Send this process's log where the network configuration wants it.
+
+    Args:
+        request: names the level (`logLevel`) and a file (`logFile`), and appears in every line.
+        folder: the only one that a file may be in.
+
+    Raises:
+        CniError: code 7 on ADD, when the file is to be anywhere else; a DEL must not fail for it.
+    """
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    name = request.config.get("logFile")
+    if name:
+        try:
+            handlers.append(_PrivateFile(_checked(name, folder)))
+        except CniError:
+            if request.command is Command.ADD:
+                raise
+    level = request.config.get("logLevel", "info")
+    context = (
+        f"{request.command.value} container={request.container_id} ifname={request.ifname} "
+        f"network={request.config.get('name')} pod={str(request.pod) or '-'}"
+    ).replace("%", "%%")
+    logging.basicConfig(
+        level=_LEVELS.get(level, logging.INFO) if isinstance(level, str) else logging.INFO,
+        format=f"%(asctime)s %(levelname)s %(message)s [{context}]",
+        handlers=handlers,
+        force=True,
+    )
+
+
+class _PrivateFile(logging.FileHandler):
+    """Appends to a file that is root's alone, and follows no link to it."""
+
+    def _open(self) -> TextIOWrapper:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self.baseFilename, flags, 0o600)
+        return TextIOWrapper(os.fdopen(descriptor, "ab", buffering=0), write_through=True)
+
+
+def _checked(name: object, folder: Path) -> Path:
+    accepted = f"a file name, or a file directly in {folder}"
+    if not isinstance(name, str):
+        raise CniError(Code.INVALID_CONFIG, f"logFile is {name!r}, expected {accepted}")
+    file = Path(name) if name.startswith("/") else folder / name
+    if file.parent != folder or not _FILE_NAME.fullmatch(file.name):
+        raise CniError(
+            Code.INVALID_CONFIG,
+            f"logFile is {name!r}, expected {accepted}",
+            "a network configuration must not choose other files on the node",
+        )
+    found = private_folder(folder).lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid or found.st_mode & _OTHERS_MAY_WRITE:
+        raise CniError(
+            Code.IO_FAILURE,
+            f"{folder} must be a folder that only root can write",
+            f"mend it: chown root {folder} && chmod 700 {folder}",
+        )
+    return file

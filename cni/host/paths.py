@@ -1,0 +1,73 @@
+"""Where the node's files are.
+
+Only the runtime's environment can move them, never a network configuration: its author must not
+choose a path on the node.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+STATE_DIR = "RAILCNI_STATE_DIR"
+"""Environment variable that moves the state folder (tests, several runtimes on one node)."""
+LOG_DIR = "RAILCNI_LOG_DIR"
+"""Environment variable that moves the only folder a `logFile` may be in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """The folders of one node, all of them root's alone."""
+
+    state: Path = Path("/var/lib/railcni")
+    logs: Path = Path("/var/log/railcni")
+
+    @classmethod
+    def of(cls, environ: Mapping[str, str]) -> Paths:
+        """Return the folders that an environment asks for."""
+        defaults = cls()
+        return cls(
+            Path(environ.get(STATE_DIR) or defaults.state),
+            Path(environ.get(LOG_DIR) or defaults.logs),
+        )
+
+    @property
+    def attachments(self) -> Path:
+        """Records of what rail-sriov has attached, one file each."""
+        return self.state / "attachments"
+
+    @property
+    def locks(self) -> Path:
+        """Lock files; none is ever unlinked."""
+        return self.state / "locks"
+
+    @property
+    def journal(self) -> Path:
+        """The SQLite journal of claims."""
+        return self.state / "ipam/journal.db"
+
+
+def private_folder(folder: Path) -> Path:
+    """Make a folder and its parents, mode 0700 for what it makes; return it."""
+    if not folder.is_dir():
+        private_folder(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def write_atomically(file: Path, content: bytes) -> None:
+    """Replace a file's content as a whole: a reader, or a crash, meets the old one or the new one.
+
+    It is not synced to disk: a power failure that loses it has ended the containers as well.
+    """
+    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+        draft.rename(file)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
