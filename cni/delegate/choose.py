@@ -1,0 +1,36 @@
+"""From the name in `ipam.type` to the plugin behind it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from cni.delegate.interface import Ipam
+from cni.protocol.errors import CniError, Code
+from cni.protocol.request import Request
+
+IN_PROCESS = {"rail-ipam": "ipam.plugin:make_ipam"}
+"""Plugins of our own, by name, called without a process; text, so that none is imported unasked."""
+
+
+def ipam_for(request: Request) -> Ipam | None:
+    """Return the IPAM plugin that a network configuration names, None when it names none.
+
+    Raises:
+        CniError: code 7, when `ipam` is malformed or the plugin is not in CNI_PATH.
+    """
+    ipam = request.config.get("ipam")
+    if not ipam:
+        return None
+    name = ipam.get("type") if isinstance(ipam, dict) else None
+    if not isinstance(name, str) or not name:
+        raise CniError(
+            Code.INVALID_CONFIG,
+            f"ipam is {ipam!r}, expected an object with the plugin's name in type",
+        )
+    if name in IN_PROCESS:
+        module, _, factory = IN_PROCESS[name].partition(":")
+        made: Ipam = getattr(import_module(module), factory)(request)
+        return made
+    from cni.delegate.execute import ExecutedIpam
+
+    return ExecutedIpam(name, request.path)

@@ -1,0 +1,116 @@
+"""Any IPAM plugin, executed from CNI_PATH as the specification says (section 4, "Delegation")."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from cni.delegate.interface import Allocation
+from cni.protocol import results
+from cni.protocol.errors import CniError, Code
+from cni.protocol.request import IDENTIFIER, Request
+from cni.protocol.versions import RULES, Command
+
+_PATIENCE = 120.0
+"""Seconds that a delegate may take; kubelet gives a whole pod 4 minutes."""
+
+
+class ExecutedIpam:
+    """An IPAM plugin that is a program of its own.
+
+    It gets the runtime's environment and the main plugin's configuration, both as they came.
+    """
+
+    def __init__(self, name: str, path: tuple[str, ...]) -> None:
+        self._program = _find(name, path)
+
+    def allocate(self, request: Request) -> Allocation:
+        """Execute ADD; what the fabric's prefixes are, an executed plugin cannot tell."""
+        answer = self._run(Command.ADD, request)
+        return Allocation(results.parse(answer, below=f"the result of {self._program.name}"))
+
+    def release(self, request: Request) -> None:
+        """Execute DEL."""
+        self._run(Command.DEL, request)
+
+    def check(self, request: Request) -> None:
+        """Execute CHECK."""
+        self._run(Command.CHECK, request)
+
+    def collect(self, request: Request) -> None:
+        """Execute GC."""
+        self._run(Command.GC, request)
+
+    def status(self, request: Request) -> None:
+        """Execute STATUS."""
+        self._run(Command.STATUS, request)
+
+    def _run(self, command: Command, request: Request) -> Any:
+        if command not in RULES[request.version].commands:
+            return None  # the configuration's version does not know it
+        try:
+            done = subprocess.run(  # noqa: S603 - found in CNI_PATH by a checked name, no shell
+                [self._program],
+                input=json.dumps(dict(request.config)).encode(),
+                env=_environment(command, request),
+                capture_output=True,
+                timeout=_PATIENCE,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise CniError(
+                Code.TRY_AGAIN,
+                f"{self._program} {command.value} has not answered within {_PATIENCE:g} s",
+            ) from None
+        return self._read(command, done)
+
+    def _read(self, command: Command, done: subprocess.CompletedProcess[bytes]) -> Any:
+        try:
+            answer = json.loads(done.stdout) if done.stdout.strip() else None
+        except ValueError:
+            answer = None
+        if done.returncode == 0 and (command is not Command.ADD or isinstance(answer, dict)):
+            return answer
+        if done.returncode and isinstance(answer, dict) and isinstance(answer.get("code"), int):
+            raise CniError(
+                answer["code"],
+                f"{self._program.name} {command.value}: {answer.get('msg', '')}",
+                str(answer.get("details", "")),
+            )
+        raise CniError(
+            Code.DELEGATE_FAILED,
+            f"{self._program} {command.value} exited with {done.returncode} and no CNI answer",
+            (done.stderr or done.stdout).decode(errors="replace").strip()[-500:],
+        )
+
+
+def _find(name: str, path: tuple[str, ...]) -> Path:
+    if not IDENTIFIER.fullmatch(name):
+        raise CniError(
+            Code.INVALID_CONFIG, f"ipam.type is {name!r}, expected the name of a CNI plugin"
+        )
+    for folder in path:
+        program = Path(folder) / name
+        if program.is_file() and os.access(program, os.X_OK):
+            return program
+    raise CniError(
+        Code.INVALID_CONFIG,
+        f"ipam.type is {name!r}: no such plugin in CNI_PATH ({':'.join(path)})",
+        "install it there, or use rail-ipam",
+    )
+
+
+def _environment(command: Command, request: Request) -> dict[str, str]:
+    arguments = ";".join(f"{key}={value}" for key, value in request.args.items())
+    given = {
+        "CNI_COMMAND": command.value,
+        "CNI_CONTAINERID": request.container_id,
+        "CNI_NETNS": request.netns,
+        "CNI_IFNAME": request.ifname,
+        "CNI_ARGS": arguments,
+        "CNI_PATH": ":".join(request.path),
+    }
+    return {**request.environ, **given}
