@@ -1,0 +1,153 @@
+"""The record of an attachment: all that a later process needs to finish or undo it.
+
+It is saved before the first change and forgotten after the last one is undone.  One file per
+attachment and device, whose name alone answers both questions that are asked of the folder: what
+belongs to this attachment, and what is known of this device.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from cni.host.paths import private_folder, write_atomically
+from cni.kernel.types import Interface, NetnsId, Route, Rule
+from cni.protocol.request import Attachment, Pod
+
+log = logging.getLogger(__name__)
+
+_FORMAT = 1
+
+
+class _Saved(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DeviceIdentity(_Saved):
+    """How a device is recognised wherever it is, whatever it is called there."""
+
+    pci_address: str
+    """Of a VF; empty for any other netdev."""
+    host_name: str
+    kind: str
+    permanent_mac: str
+    macs: tuple[str, ...]
+    """Those it may carry: its own, and the one that was asked for."""
+    lower: int
+    """A veth's peer, or the link below."""
+
+    @property
+    def key(self) -> str:
+        """The name of its lock and of its records."""
+        return f"pci-{self.pci_address}" if self.pci_address else f"dev-{self.host_name}"
+
+    def is_same(self, other: DeviceIdentity) -> bool:
+        """Return whether two records speak of one device; a name alone may be another one's."""
+        if self.pci_address or other.pci_address:
+            return self.pci_address == other.pci_address
+        return (self.kind, self.permanent_mac, self.lower) == (
+            other.kind, other.permanent_mac, other.lower,
+        ) and not set(self.macs).isdisjoint(other.macs)  # fmt: skip
+
+
+class Baseline(_Saved):
+    """What a device was like before anyone touched it."""
+
+    name: str
+    mac: str
+    mtu: int
+    up: bool
+    altnames: tuple[str, ...]
+
+
+class Record(_Saved):
+    """One attachment of one device."""
+
+    version: int = _FORMAT
+    attachment: Attachment
+    pod: Pod
+    rail: str
+    boot_id: str
+    started: int
+    """CLOCK_BOOTTIME in nanoseconds of the ADD."""
+    config: dict[str, Any]
+    """The network configuration: whoever finishes this must release its addresses with it."""
+    args: dict[str, str]
+    device: DeviceIdentity
+    baseline: Baseline
+    netns: NetnsId
+    netns_path: str
+    pod_index: int = 0
+    """Of the link in the pod, once it is known there."""
+    device_info: str = ""
+    """The file that tells others of the device; empty for none."""
+    attached: bool = False
+    """ADD has succeeded."""
+    addresses: tuple[Interface, ...] = ()
+    routes: tuple[Route, ...] = ()
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def holder(self) -> str:
+        """Who holds the device, for messages."""
+        at = self.attachment
+        pod = f"pod {self.pod}, " if self.pod.name else ""
+        return f"{at.ifname} of {pod}container {at.container_id} (network {at.network})"
+
+
+class Attachments:
+    """The folder of records."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def save(self, record: Record) -> None:
+        """Write a record, replacing the attachment's former one for this device as a whole."""
+        private_folder(self._folder)
+        write_atomically(self._file(record), record.model_dump_json().encode())
+
+    def forget(self, record: Record) -> None:
+        """Remove a record; no error when it is gone."""
+        self._file(record).unlink(missing_ok=True)
+
+    def again(self, record: Record) -> Record | None:
+        """Return a record as it is now, None when it was forgotten since it was read."""
+        same = (r for r in self.of(record.attachment) if r.device.key == record.device.key)
+        return next(same, None)
+
+    def of(self, attachment: Attachment) -> list[Record]:
+        """Return the records of one attachment; more than one only if its device was changed."""
+        return list(self._read(f"{_digest(attachment)}.*.json"))
+
+    def on(self, device_key: str) -> list[Record]:
+        """Return the records of one device, the oldest first."""
+        return sorted(self._read(f"*.{device_key}.json"), key=lambda record: record.started)
+
+    def all(self) -> list[Record]:
+        """Return every record, the oldest first."""
+        return sorted(self._read("*.json"), key=lambda record: record.started)
+
+    def _file(self, record: Record) -> Path:
+        return self._folder / f"{_digest(record.attachment)}.{record.device.key}.json"
+
+    def _read(self, pattern: str) -> Iterator[Record]:
+        for file in self._folder.glob(pattern):
+            try:
+                yield Record.model_validate_json(file.read_bytes())
+            except FileNotFoundError:
+                continue  # forgotten by another request since the listing
+            except ValidationError as error:
+                # Torn by a power failure, or not ours: kept for a person, out of the way.
+                aside = file.with_suffix(".unreadable")
+                file.rename(aside)
+                log.warning("put aside an unreadable attachment record as %s: %s", aside, error)
+
+
+def _digest(attachment: Attachment) -> str:
+    text = f"{attachment.network} {attachment.container_id} {attachment.ifname}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

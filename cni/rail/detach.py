@@ -1,0 +1,243 @@
+"""The way home: DEL, the undo of a failed ADD, GC, and the finishing of what a dead process began.
+
+They are one function.  It compares what is there with the baseline and does what is missing, so it
+may be called after any step, any number of times, by anybody who finds the record.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from enum import Enum
+from zlib import crc32
+
+from cni.kernel.interface import Namespace
+from cni.kernel.types import KernelError, Link, NetnsGoneError
+from cni.protocol.request import Request
+from cni.protocol.versions import Command
+from cni.rail import device_info
+from cni.rail.attachment import Record
+from cni.rail.device import recognise
+from cni.rail.node import Node
+
+log = logging.getLogger(__name__)
+
+_GONE = frozenset({errno.ENODEV, errno.ENOENT, errno.ESRCH})
+_RETURN_PATIENCE = 2.0
+"""Seconds that the kernel gets to bring a device home from a namespace that has just died."""
+
+
+class Whereabouts(Enum):
+    """Where the device of an attachment was found to be, once all was done that could be."""
+
+    HOME = "on the host, as it was"
+    RENAMED = "on the host, but its name or an altname is taken"
+    DESTROYED = "gone with its namespace"
+    AWAY = "in a namespace that cannot be found"
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self in {Whereabouts.HOME, Whereabouts.DESTROYED}
+
+
+def detach(node: Node, record: Record, request: Request, netns_hint: str = "") -> Whereabouts:
+    """Bring a device home, release its addresses, and forget the attachment.
+
+    What cannot be done now stays recorded: the addresses are kept while the device may still carry
+    them, the record until the device has its baseline.
+
+    Args:
+        node: the node.
+        record: what ADD wrote down.
+        request: the one that is being served; its environment is used to call an IPAM plugin.
+        netns_hint: where the runtime says the pod's namespace is; checked before it is believed.
+
+    Raises:
+        KernelError: the kernel refused a step; the record is kept and the next call goes on there.
+        CniError: the IPAM plugin refused.
+    """
+    if record.boot_id != node.kernel.boot_id():
+        where = Whereabouts.DESTROYED  # namespaces end with their boot, and devices start anew
+    elif _is_superseded(node, record):
+        where = Whereabouts.HOME  # whoever has the device since then has its baseline, too
+    else:
+        where = _bring_home(node, record, netns_hint)
+    if where is not Whereabouts.AWAY:
+        ipam = node.ipam_for(request)
+        if ipam:
+            ipam.release(request)
+    if where.finished:
+        device_info.remove(record.device_info)
+        node.attachments.forget(record)
+    else:
+        log.warning(
+            "%s, the device of %s, is %s; it is recorded and finished by the next DEL, GC or ADD",
+            record.device.host_name, record.holder, where.value,
+        )  # fmt: skip
+    return where
+
+
+def release_request(record: Record, request: Request) -> Request:
+    """Return the DEL that releases a record's addresses, in the environment of another request."""
+    return replace(
+        request,
+        command=Command.DEL,
+        config=record.config,
+        container_id=record.attachment.container_id,
+        ifname=record.attachment.ifname,
+        netns=record.netns_path,
+        args=record.args,
+    )
+
+
+def _is_superseded(node: Node, record: Record) -> bool:
+    """Return whether a newer attachment owns the device."""
+    return any(
+        other.started > record.started and other.device.is_same(record.device)
+        for other in node.attachments.on(record.device.key)
+    )
+
+
+def _bring_home(node: Node, record: Record, netns_hint: str) -> Whereabouts:
+    host = node.kernel.host
+    with find_namespace(node, record, netns_hint) as pod:
+        if pod is not None:
+            _withdraw(pod, record)
+            link = recognise(pod.links(), record.device, index=record.pod_index)
+            if link is not None:
+                _move_home(pod, link, host, record)
+        link = _await_return(node, record, namespace_is_gone=pod is None)
+    if link is not None:
+        return restore(host, link, record)
+    if record.device.pci_address and node.sysfs.device_exists(record.device.pci_address):
+        return Whereabouts.AWAY
+    return Whereabouts.DESTROYED
+
+
+@contextmanager
+def find_namespace(node: Node, record: Record, hint: str = "") -> Iterator[Namespace | None]:
+    """Open the namespace that an attachment was made in, wherever it is mounted now.
+
+    Args:
+        node: the node.
+        record: the attachment.
+        hint: a path to try first; a namespace that is not the attachment's is left alone.
+    """
+    with ExitStack() as stack:
+        for path in dict.fromkeys(filter(None, (hint, record.netns_path))):
+            try:
+                candidate = stack.enter_context(node.kernel.open(path))
+            except NetnsGoneError as error:
+                log.info("%s", error)
+                continue
+            if candidate.identity == record.netns:
+                yield candidate
+                return
+            log.warning("%s is not the namespace of %s", path, record.holder)
+        yield stack.enter_context(node.kernel.search(record.netns.__eq__))
+
+
+def _withdraw(pod: Namespace, record: Record) -> None:
+    """Take back the rules, which do not go away with the device as its routes do."""
+    for rule in record.rules:
+        with _unless_gone():
+            pod.remove_rule(rule)
+
+
+def _move_home(pod: Namespace, link: Link, host: Namespace, record: Record) -> None:
+    """Move the device to the host, under a name that nobody has; down first."""
+    with _unless_gone():
+        pod.set_down(link.index)
+        for altname in link.altnames:
+            pod.remove_altname(link.index, altname)  # one that the host has stops the move
+        try:
+            pod.move(link.index, host, temporary_name(record))
+        except KernelError:
+            if _on_host(host, record) is None:
+                raise  # else it was half applied, and the device is here
+
+
+def _on_host(host: Namespace, record: Record) -> Link | None:
+    return recognise(host.links(), record.device, name=temporary_name(record))
+
+
+def temporary_name(record: Record) -> str:
+    """Return the host name of a device on its way, which tells it from every other one's."""
+    at = record.attachment
+    identity = f"{record.device.key} {at.container_id} {at.ifname}"
+    return f"rail{crc32(identity.encode()):08x}"
+
+
+def _await_return(node: Node, record: Record, *, namespace_is_gone: bool) -> Link | None:
+    """Return the device's link on the host; a dying namespace hands it back a little later."""
+    deadline = time.monotonic() + _RETURN_PATIENCE
+    while True:
+        link = _on_host(node.kernel.host, record)
+        real = bool(record.device.pci_address) or not record.device.kind
+        if link or not real or not namespace_is_gone or time.monotonic() > deadline:
+            return link
+        time.sleep(0.02)
+
+
+def restore(host: Namespace, link: Link, record: Record) -> Whereabouts:
+    """Give a device on the host its baseline again; what it already has is not touched."""
+    index, wanted = link.index, record.baseline
+    changed = (link.mac, link.name) != (wanted.mac, wanted.name)
+    if link.up and (changed or not wanted.up):
+        host.set_down(index)
+    if link.mtu != wanted.mtu:
+        host.set_mtu(index, wanted.mtu)
+    if link.mac != wanted.mac:
+        host.set_mac(index, wanted.mac)
+    named = _restore_names(host, link, record)
+    if wanted.up and not (link.up and not changed):
+        host.set_up(index)
+    return Whereabouts.HOME if named else Whereabouts.RENAMED
+
+
+def _restore_names(host: Namespace, link: Link, record: Record) -> bool:
+    """Return whether the device has its names again; another one may have taken them."""
+    wanted = record.baseline
+    if link.name != wanted.name and wanted.name in link.altnames:
+        host.remove_altname(link.index, wanted.name)  # udev gave it; it blocks the renaming
+    whole = link.name == wanted.name or _unless_taken(host, link, wanted.name, record, host.rename)
+    for altname in wanted.altnames:
+        if altname not in link.altnames:
+            whole &= _unless_taken(host, link, altname, record, host.add_altname)
+    return whole
+
+
+def _unless_taken(
+    host: Namespace, link: Link, name: str, record: Record, give: Callable[[int, str], None]
+) -> bool:
+    """Give the link a name or altname; return whether it has it."""
+    try:
+        give(link.index, name)
+    except KernelError as error:
+        owner = host.find(name)
+        if error.errno != errno.EEXIST or owner is None:
+            raise
+        if owner.index == link.index:
+            return True
+        log.warning(
+            "%s was %s on the host before %s had it, but another interface has that name now; "
+            "mend it: ip link set dev %s name NEW, then ip link set dev %s name %s",
+            link.name, name, record.holder, name, link.name, name,
+        )  # fmt: skip
+        return False
+    return True
+
+
+@contextmanager
+def _unless_gone() -> Iterator[None]:
+    """Go on when what is to be removed is already gone."""
+    try:
+        yield
+    except KernelError as error:
+        if error.errno not in _GONE:
+            raise

@@ -1,0 +1,52 @@
+"""The file that tells other components which device an attachment has.
+
+Source: Device Information Specification 1.1.0 of the Network Plumbing Working Group.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from cni.host.paths import write_atomically
+from cni.kernel.sysfs import VirtualFunction
+from cni.protocol.errors import CniError, Code
+from cni.rail.config import RailConfig
+
+FOLDERS = (Path("/var/run/k8s.cni.cncf.io/devinfo/cni"), Path("/run/k8s.cni.cncf.io/devinfo/cni"))
+"""Where the specification has CNI plugins write; nothing else is accepted from a configuration."""
+
+_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
+
+
+def path(config: RailConfig) -> str:
+    """Return the file that the runtime asked for, empty for none (code 7 for one elsewhere)."""
+    asked = config.runtime.device_info_file
+    if not asked:
+        return ""
+    file = Path(asked)
+    if file.parent not in FOLDERS or not _FILE.fullmatch(file.name):
+        raise CniError(
+            Code.INVALID_CONFIG,
+            f"runtimeConfig.CNIDeviceInfoFile is {asked!r}, expected a file in {FOLDERS[0]}",
+        )
+    return asked
+
+
+def write(file: str, function: VirtualFunction) -> None:
+    """Write what is known of a VF."""
+    document = {
+        "type": "pci",
+        "version": "1.1.0",
+        "pci": {"pci-address": function.address, "pf-pci-address": function.pf_address},
+    }
+    target = Path(file)
+    target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    write_atomically(target, json.dumps(document).encode())
+
+
+def remove(file: str) -> None:
+    """Remove a file that `write` made; no error when it is gone."""
+    if file:
+        Path(file).unlink(missing_ok=True)

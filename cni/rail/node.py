@@ -1,0 +1,25 @@
+"""What rail-sriov works with on a node, behind narrow interfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cni.delegate.interface import Ipam
+from cni.host.locks import Locks
+from cni.kernel.interface import Kernel
+from cni.kernel.sysfs import Sysfs
+from cni.protocol.request import Request
+from cni.rail.attachment import Attachments
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """The ports of one node; tests put fakes here."""
+
+    kernel: Kernel
+    sysfs: Sysfs
+    attachments: Attachments
+    locks: Locks
+    ipam_for: Callable[[Request], Ipam | None]
+    """The IPAM plugin that a request's configuration names; None when it names none."""

@@ -1,0 +1,1 @@
+"""State in, request, state out: the plugins on whole nodes."""
