@@ -1,0 +1,1 @@
+"""What goes onto a cluster, and the demo that shows the main job on one machine."""

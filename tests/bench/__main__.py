@@ -1,0 +1,170 @@
+"""What railcni costs, beside Debian's own CNI plugins on the same machine at the same time."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.bench.pairs import Comparison, compare
+from tests.bench.pools import fill_host_local, fill_rail_ipam
+
+ROOT = Path(__file__).parents[2]
+OURS = ROOT / "dist/bin"
+THEIRS = Path("/usr/lib/cni")
+HELD = (10, 1_000, 10_000, 50_000)
+_NODE, _POD = "railcni-bench-node", "railcni-bench-pod"
+
+
+def main() -> int:
+    """Measure, print a table, write JSON; a missed target is shown, never hidden by the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=30, help="pairs per comparison")
+    parser.add_argument("--json", type=Path, default=ROOT / "dist/bench.json")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="railcni-bench-") as folder:
+        found = list(_comparisons(Path(folder), options.rounds))
+    options.json.write_text(json.dumps([each.as_dict() for each in found], indent=2) + "\n")
+    Console().print(_table(found))
+    Console().print(f"as JSON: {options.json}")
+    return 0
+
+
+def _comparisons(folder: Path, rounds: int) -> Iterator[Comparison]:
+    call = Caller(folder)
+    yield compare(
+        "VERSION",
+        ("rail-sriov", lambda: call(OURS / "rail-sriov", "VERSION", {"cniVersion": "1.0.0"})),
+        ("host-local", lambda: call(THEIRS / "host-local", "VERSION", {"cniVersion": "1.0.0"})),
+        rounds=rounds,
+        target=5.5,
+    )
+    with _namespaces():
+        yield compare(
+            "ADD + DEL of one device",
+            ("rail-sriov + rail-ipam", lambda: _attach(call, OURS / "rail-sriov", "rail-ipam")),
+            ("host-device + host-local", lambda: _attach(call, THEIRS / "host-device", "host-local")),
+            rounds=rounds,
+        )
+    yield from _held(call, folder, rounds)
+
+
+def _held(call: Caller, folder: Path, rounds: int) -> Iterator[Comparison]:
+    """ADD + DEL with a small pool against the same with a large one: both of rail-ipam."""
+    for held in HELD:
+        fill_rail_ipam(folder / f"state-{held}", held)
+        fill_host_local(folder / f"networks-{held}", held)
+    few = HELD[0]
+    for held in HELD[1:]:
+        for plugin, target in (("rail-ipam", 1.3), ("host-local", None)):
+            yield compare(
+                f"ADD with {held:,} addresses held",
+                (f"{plugin}, {held:,} held", lambda p=plugin, n=held: _lease(call, folder, p, n)),  # type: ignore[misc]
+                (f"{plugin}, {few} held", lambda p=plugin: _lease(call, folder, p, few)),  # type: ignore[misc]
+                rounds=rounds,
+                target=target if held == HELD[-1] else None,
+            )
+
+
+class Caller:
+    """Calls CNI plugins as a runtime does."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __call__(
+        self, program: Path, command: str, config: dict[str, Any], *, container: str = "c1",
+        state: Path | None = None, namespace: str = "",
+    ) -> None:  # fmt: skip
+        """Run one command; raise when it fails."""
+        environ = {
+            "PATH": os.environ["PATH"],
+            "CNI_COMMAND": command,
+            "CNI_CONTAINERID": container,
+            "CNI_NETNS": f"/run/netns/{_POD}",
+            "CNI_IFNAME": "net1",
+            "CNI_PATH": f"{OURS}:{THEIRS}",
+            "RAILCNI_STATE_DIR": str(state or self._folder / "state"),
+        }
+        inside = ["ip", "netns", "exec", namespace] if namespace else []
+        done = subprocess.run(
+            [*inside, str(program)], input=json.dumps(config), env=environ,
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise RuntimeError(f"{program.name} {command}: {done.stdout}{done.stderr}")
+
+
+def _attach(call: Caller, program: Path, ipam: str) -> None:
+    config = {
+        "cniVersion": "1.0.0", "name": "bench", "type": program.name, "device": "rail0",
+        "ipam": {"type": ipam, "subnet": "10.60.0.0/16"},
+    }  # fmt: skip
+    for command in ("ADD", "DEL"):
+        call(program, command, config, namespace=_NODE)
+
+
+_numbers = count()
+
+
+def _lease(call: Caller, folder: Path, plugin: str, held: int) -> None:
+    """One ADD, and the DEL that keeps the pool's size; the same process start on both sides."""
+    ipam = {"type": plugin, "subnet": "10.60.0.0/16", "dataDir": str(folder / f"networks-{held}")}
+    if plugin == "rail-ipam":
+        del ipam["dataDir"]
+    config = {"cniVersion": "1.0.0", "name": "bench", "type": "bridge", "ipam": ipam}
+    program = (OURS if plugin == "rail-ipam" else THEIRS) / plugin
+    container = f"bench-{next(_numbers)}"
+    for command in ("ADD", "DEL"):
+        call(program, command, config, container=container, state=folder / f"state-{held}")
+
+
+@contextmanager
+def _namespaces() -> Iterator[None]:
+    """A node with one device on a veth pair, and a pod."""
+    with ExitStack() as stack:
+        for name in (_NODE, _POD):
+            _ip("netns", "add", name)
+            stack.callback(_ip, "netns", "delete", name)
+        _ip("-n", _NODE, "link", "add", "rail0", "mtu", "9000", "type", "veth",
+            "peer", "name", "rail0-sw", "mtu", "9000")  # fmt: skip
+        _ip("-n", _NODE, "link", "set", "rail0-sw", "up")
+        yield
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True)
+
+
+def _table(found: list[Comparison]) -> Table:
+    table = Table(title="wall time of whole processes, in milliseconds", title_justify="left")
+    for heading in ("what", "side", "median", "p95", "ratio", "target"):
+        table.add_column(heading, justify="left" if heading in {"what", "side"} else "right")
+    for each in found:
+        wanted = f"≤ {each.target:g}" if each.target else ""
+        missed = each.target is not None and each.ratio > each.target
+        for series, subject, ratio, target in (
+            (each.ours, each.subject, f"{each.ratio:.2f}", wanted),
+            (each.theirs, "", "", ""),
+        ):
+            style = "red" if missed and ratio else ""
+            table.add_row(
+                subject, series.name, f"{series.median:.1f}", f"{series.p95:.1f}", ratio, target,
+                style=style, end_section=not ratio,
+            )  # fmt: skip
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

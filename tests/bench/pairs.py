@@ -1,0 +1,63 @@
+"""Timing two things in turn, A B A B …, and what can be said of them."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Wall times of one side, in milliseconds."""
+
+    name: str
+    median: float
+    p95: float
+
+    @classmethod
+    def of(cls, name: str, times: list[float]) -> Series:
+        """Sum up the times of one side."""
+        return cls(name, statistics.median(times), statistics.quantiles(times, n=20)[-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One side against the other; the ratio is the median of the pairs' ratios."""
+
+    subject: str
+    ours: Series
+    theirs: Series
+    ratio: float
+    target: float | None
+
+    def as_dict(self) -> dict[str, object]:
+        """Return it for JSON."""
+        return asdict(self)
+
+
+def compare(
+    subject: str,
+    ours: tuple[str, Callable[[], object]],
+    theirs: tuple[str, Callable[[], object]],
+    *,
+    rounds: int,
+    target: float | None = None,
+) -> Comparison:
+    """Time two callables in turn, after one round that does not count."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds + 1):
+        for side, (_, call) in enumerate((ours, theirs)):
+            started = time.perf_counter()
+            call()
+            times[side].append((time.perf_counter() - started) * 1000)
+    ours_times, theirs_times = times[0][1:], times[1][1:]
+    ratios = [a / b for a, b in zip(ours_times, theirs_times, strict=True)]
+    return Comparison(
+        subject,
+        Series.of(ours[0], ours_times),
+        Series.of(theirs[0], theirs_times),
+        statistics.median(ratios),
+        target,
+    )
