@@ -171,19 +171,19 @@ def recognise(
         index: that it had when it was last seen there.
         name: that we gave it there, and nobody else uses.
     """
-    for link in links:
-        if link.kind != identity.kind or link.loopback:
-            continue
-        if identity.pci_address and link.parent:
-            same = link.parent == identity.pci_address
-        elif identity.permanent_mac and link.permanent_mac:
-            same = link.permanent_mac == identity.permanent_mac
-        else:
-            marked = link.index == index or link.name == name or link.mac in identity.macs
-            same = link.lower == identity.lower and marked
-        if same:
-            return link
-    return None
+    alike = [link for link in links if _is_alike(link, identity, index, name)]
+    return max(alike, key=lambda link: (link.index == index, link.name == name), default=None)
+
+
+def _is_alike(link: Link, identity: DeviceIdentity, index: int, name: str) -> bool:
+    if link.kind != identity.kind or link.loopback:
+        return False
+    if identity.pci_address and link.parent:
+        return link.parent == identity.pci_address
+    if identity.permanent_mac and link.permanent_mac:
+        return link.permanent_mac == identity.permanent_mac
+    marked = link.index == index or link.name == name or link.mac in identity.macs
+    return link.lower == identity.lower and marked
 
 
 def check_mtu(device: Device, mtu: int) -> None:
