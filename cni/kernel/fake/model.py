@@ -1,0 +1,176 @@
+"""The state of the fake: devices and network namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from cni.kernel.fake import sysctls
+from cni.kernel.types import Interface, Link, NetnsId, Route, Rule
+
+SECOND = 1_000_000_000
+
+_DEVICE_OF_NSFS = 4
+
+
+@dataclass(eq=False, slots=True)
+class Device:
+    """A network device."""
+
+    name: str
+    mac: str
+    kind: str = ""
+    mtu: int = 1500
+    min_mtu: int = 68
+    max_mtu: int = 65535
+    permanent_mac: str = ""
+    parent: str = ""
+    loopback: bool = False
+    index: int = 0
+    up: bool = False
+    plugged: bool = True
+    """Whether there is a cable with something at its end."""
+    carrier_delay: int = 0
+    """Nanoseconds from `up` to carrier."""
+    carrier_at: int = 0
+    """When the carrier comes, as long as it is up and plugged."""
+    settled: bool = False
+    """Whether IPv6 has seen its carrier since it came up."""
+    altnames: list[str] = field(default_factory=list)
+    addresses: list[Interface] = field(default_factory=list)
+    sysctls: dict[str, str] = field(default_factory=dict)
+    peer: Device | None = None
+    master: Device | None = None
+    netns: Netns | None = None
+
+    @property
+    def is_physical(self) -> bool:
+        """Whether it outlives its namespace."""
+        return not self.kind and not self.loopback
+
+    def ipv6_enabled(self) -> bool:
+        """Whether IPv6 runs on it."""
+        return self.sysctls.get("ipv6/conf/disable_ipv6") == "0"
+
+    def names(self) -> set[str]:
+        """Return every name that it answers to."""
+        return {self.name, *self.altnames}
+
+    def has_carrier(self, now: int) -> bool:
+        """Return whether it can send at this time, in nanoseconds."""
+        connected = self.plugged and (self.peer is None or self.peer.up)
+        return self.up and connected and now >= self.carrier_at
+
+
+@dataclass(eq=False, slots=True)
+class Netns:
+    """A network namespace."""
+
+    inode: int
+    cookie: int
+    sysctls: dict[str, str]
+    paths: list[str] = field(default_factory=list)
+    opened: int = 0
+    """How many callers have it open."""
+    devices: dict[int, Device] = field(default_factory=dict)
+    routes: list[Route] = field(default_factory=list)
+    rules: list[Rule] = field(default_factory=list)
+    neighbours: list[Netns] = field(default_factory=list)
+    """The other namespaces that links here lead to; the position is the nsid."""
+    last_index: int = 0
+
+    @property
+    def identity(self) -> NetnsId:
+        """What stat(2) and SO_NETNS_COOKIE would say."""
+        return NetnsId(_DEVICE_OF_NSFS, self.inode, self.cookie)
+
+    def find(self, name: str) -> Device | None:
+        """Return the device that has this name or altname."""
+        return next((device for device in self.devices.values() if name in device.names()), None)
+
+    def names(self) -> set[str]:
+        """Return every name and altname in use."""
+        return set().union(*(device.names() for device in self.devices.values()))
+
+    def adopt(self, device: Device, index: int = 0) -> None:
+        """Let a device appear here: down, without addresses, with the default settings.
+
+        Args:
+            device: one that is nowhere.
+            index: the wanted one; another when it is taken, or 0.
+        """
+        device.netns = self
+        device.index = index if index and index not in self.devices else self._next_index()
+        device.up = False
+        device.master = None
+        device.addresses.clear()
+        device.sysctls = sysctls.inherit(self.sysctls)
+        self.devices[device.index] = device
+
+    def release(self, device: Device) -> None:
+        """Let a device disappear from here, with its routes and ports."""
+        del self.devices[device.index]
+        self.routes = [route for route in self.routes if route.index != device.index]
+        for port in self.devices.values():
+            if port.master is device:
+                port.master = None
+
+    def link(self, device: Device, now: int) -> Link:
+        """Describe a device of this namespace as rtnetlink would."""
+        lower, nsid = self._lower(device)
+        return Link(
+            index=device.index,
+            name=device.name,
+            mac=device.mac,
+            mtu=device.mtu,
+            up=device.up,
+            carrier=device.has_carrier(now),
+            kind=device.kind,
+            permanent_mac=device.permanent_mac,
+            parent=device.parent,
+            lower=lower,
+            lower_netnsid=nsid,
+            master=device.master.index if device.master else 0,
+            altnames=tuple(device.altnames),
+            min_mtu=device.min_mtu,
+            max_mtu=device.max_mtu,
+            loopback=device.loopback,
+        )
+
+    def _next_index(self) -> int:
+        self.last_index += 1
+        while self.last_index in self.devices:
+            self.last_index += 1
+        return self.last_index
+
+    def _lower(self, device: Device) -> tuple[int, int | None]:
+        """Return a veth's peer: its index, and its namespace where that is another."""
+        if device.peer is None or device.peer.netns is None:
+            return 0, None
+        if device.peer.netns is self:
+            return device.peer.index, None
+        if device.peer.netns not in self.neighbours:
+            self.neighbours.append(device.peer.netns)
+        return device.peer.index, self.neighbours.index(device.peer.netns)
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A gratuitous ARP request or an unsolicited neighbour advertisement that was sent."""
+
+    netns: NetnsId
+    device: str
+    mac: str
+    address: Interface
+
+
+@dataclass(eq=False, slots=True)
+class Machine:
+    """What the namespaces of one fake kernel share."""
+
+    ipv6: bool
+    before_change: Callable[[str], None]
+    """Called with the verb before anything changes; may raise, as a crash would."""
+    now: int = 1000 * SECOND
+    """Nanoseconds since boot."""
+    announcements: list[Announcement] = field(default_factory=list)

@@ -1,0 +1,285 @@
+"""The verbs of a namespace, on the fake's state."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
+
+from cni.kernel import frames, messages
+from cni.kernel.fake import lifecycle, routing
+from cni.kernel.fake.model import SECOND, Announcement, Device, Machine, Netns
+from cni.kernel.interface import Namespace
+from cni.kernel.types import (
+    Interface,
+    KernelError,
+    Link,
+    NetnsId,
+    Route,
+    Rule,
+    kernel_errors,
+)
+
+_LONGEST_NAME = 15
+_NAME = re.compile(r"[^/:\s]+")
+_GROUP_ADDRESS = 1
+"""The bit of a MAC's first octet that makes it a group's."""
+
+
+class FakeNamespace:
+    """One network namespace of the fake; keeps the `Namespace` protocol."""
+
+    def __init__(self, machine: Machine, netns: Netns, path: str) -> None:
+        self.path = path
+        self.netns = netns
+        self._machine = machine
+
+    @property
+    def identity(self) -> NetnsId:
+        """Its device, inode and cookie."""
+        return self.netns.identity
+
+    def links(self) -> Sequence[Link]:
+        """`ip -d link show`."""
+        return [self.netns.link(device, self._machine.now) for device in self._devices()]
+
+    def link(self, index: int) -> Link | None:
+        """RTM_GETLINK by index."""
+        return next((link for link in self.links() if link.index == index), None)
+
+    def find(self, name: str) -> Link | None:
+        """`ip -d link show dev NAME`."""
+        device = self.netns.find(name)
+        return self.netns.link(device, self._machine.now) if device else None
+
+    def set_up(self, index: int) -> None:
+        """`ip link set dev X up`."""
+        device = self._device("link set", index, "up")
+        lifecycle.bring_up(self.netns, device, self._machine.now)
+
+    def set_down(self, index: int) -> None:
+        """`ip link set dev X down`."""
+        lifecycle.bring_down(self.netns, self._device("link set", index, "down"))
+
+    def set_mtu(self, index: int, mtu: int) -> None:
+        """`ip link set dev X mtu N`."""
+        words = f"mtu {mtu}"
+        device = self._device("link set", index, words)
+        if not device.min_mtu <= mtu <= device.max_mtu:
+            limit = "less than" if mtu < device.min_mtu else "greater than"
+            verb = f"link set dev {device.name} {words}"
+            raise _refused(verb, errno.EINVAL, f"mtu {limit} the device allows")
+        device.mtu = mtu
+
+    def set_mac(self, index: int, mac: str) -> None:
+        """`ip link set dev X address MAC`."""
+        words = f"address {mac}"
+        device = self._device("link set", index, words)
+        octets = bytes.fromhex(mac.replace(":", ""))
+        if octets[0] & _GROUP_ADDRESS or not any(octets):
+            raise _refused(f"link set dev {device.name} {words}", errno.EADDRNOTAVAIL)
+        device.mac = mac.lower()
+
+    def rename(self, index: int, name: str) -> None:
+        """`ip link set dev X name Y`."""
+        words = f"name {name}"
+        device = self._device("link set", index, words)
+        self._rename(device, name, f"link set dev {device.name} {words}")
+
+    def add_altname(self, index: int, name: str) -> None:
+        """`ip link property add dev X altname Y`."""
+        words = f"altname {name}"
+        device = self._device("link property add", index, words)
+        if name in self.netns.names():
+            raise _refused(f"link property add dev {device.name} {words}", errno.EEXIST)
+        device.altnames.append(name)
+
+    def remove_altname(self, index: int, name: str) -> None:
+        """`ip link property del dev X altname Y`."""
+        words = f"altname {name}"
+        device = self._device("link property del", index, words)
+        if name not in device.altnames:
+            number = errno.EINVAL if name in self.netns.names() else errno.ENOENT
+            raise _refused(f"link property del dev {device.name} {words}", number)
+        device.altnames.remove(name)
+
+    def move(self, index: int, target: Namespace, name: str) -> None:
+        """`ip link set dev X netns T name Y`: the move, then the renaming."""
+        if not isinstance(target, FakeNamespace):
+            raise TypeError(f"{target!r} is no namespace of this kernel")
+        words = f"netns {target.path} name {name}"
+        device = self._device("link set", index, words)
+        verb = f"link set dev {device.name} {words}"
+        _require_length(name, verb)
+        if number := lifecycle.transfer(device, self.netns, target.netns, name):
+            raise _refused(verb, number)
+        target._rename(device, name, verb)  # noqa: SLF001 - a namespace of this very class
+
+    def addresses(self, index: int) -> Sequence[Interface]:
+        """`ip address show dev X`."""
+        return next((tuple(d.addresses) for d in self._devices() if d.index == index), ())
+
+    def add_address(self, index: int, address: Interface) -> None:
+        """`ip address add A dev X nodad`."""
+        device = self._device(f"address add {address}", index, "nodad")
+        verb = f"address add {address} dev {device.name} nodad"
+        if isinstance(address, IPv6Interface):
+            self._require_ipv6(verb)
+            if not device.ipv6_enabled():
+                raise _refused(verb, errno.EACCES, "ipv6: IPv6 is disabled on this device")
+            if address.is_multicast:
+                raise _refused(verb, errno.EADDRNOTAVAIL)
+        if _is_assigned(device, address):
+            raise _refused(verb, errno.EEXIST, "Address already assigned")
+        lifecycle.add_address(self.netns, device, address)
+
+    def routes(self, index: int) -> Sequence[Route]:
+        """`ip route show table all dev X`, of both families."""
+        self._devices()
+        return [route for route in self.netns.routes if route.index == index]
+
+    def add_route(self, route: Route) -> None:
+        """`ip route add …`."""
+        device = self._device(f"route add {messages.route_words(route)}", route.index)
+        verb = f"route add {messages.route_words(route)} dev {device.name}"
+        if isinstance(route.dst, IPv6Network):
+            self._require_ipv6(verb)
+        stored = routing.as_stored(route)
+        if refusal := routing.refusal(self.netns, device, stored):
+            raise _refused(verb, *refusal)
+        self.netns.routes.append(stored)
+
+    def remove_route(self, route: Route) -> None:
+        """`ip route del …`, whatever its scope."""
+        verb = f"route del {messages.route_words(route)}"
+        self._change(verb)
+        for candidate in self.netns.routes:
+            if routing.matches(candidate, route):
+                self.netns.routes.remove(candidate)
+                return
+        raise _refused(verb, errno.ESRCH)
+
+    def rules(self) -> Sequence[Rule]:
+        """`ip rule show; ip -6 rule show`."""
+        return sorted(self.netns.rules, key=lambda rule: (rule.source.version, rule.priority))
+
+    def add_rule(self, rule: Rule) -> None:
+        """`ip rule add from S lookup T priority P`."""
+        verb = f"rule add {messages.rule_words(rule)}"
+        self._change(verb)
+        if isinstance(rule.source, IPv6Network) and not self._machine.ipv6:
+            raise _refused(verb, errno.EAFNOSUPPORT)
+        if rule in self.netns.rules:
+            raise _refused(verb, errno.EEXIST)
+        self.netns.rules.append(rule)
+
+    def remove_rule(self, rule: Rule) -> None:
+        """`ip rule del from S lookup T priority P`."""
+        verb = f"rule del {messages.rule_words(rule)}"
+        self._change(verb)
+        if rule not in self.netns.rules:
+            raise _refused(verb, errno.ENOENT)
+        self.netns.rules.remove(rule)
+
+    def sysctl(self, key: str) -> str | None:
+        """`sysctl net/KEY`."""
+        settings, name = self._settings(key)
+        return settings.get(name)
+
+    def set_sysctl(self, key: str, value: str) -> None:
+        """`sysctl -w net/KEY=VALUE`; every file of the fake holds an integer."""
+        verb = f"sysctl -w net/{key}={value}"
+        settings, name = self._settings(key)
+        self._machine.before_change(verb)
+        if name not in settings:
+            raise KernelError(verb, errno.ENOENT, os.strerror(errno.ENOENT))
+        try:
+            settings[name] = str(int(value, base=0))
+        except ValueError:
+            raise KernelError(verb, errno.EINVAL, os.strerror(errno.EINVAL)) from None
+        for device in self.netns.devices.values():
+            if not device.ipv6_enabled():
+                lifecycle.disable_ipv6(self.netns, device)
+
+    def wait_for_carrier(self, index: int, seconds: float) -> bool:
+        """Let the time pass until then, at once."""
+        device = self.netns.devices.get(index)
+        if device is None or device.has_carrier(self._machine.now):
+            return device is not None
+        deadline = self._machine.now + int(seconds * SECOND)
+        self._machine.now = min(max(device.carrier_at, self._machine.now), deadline)
+        if device.has_carrier(self._machine.now):
+            return True
+        self._machine.now = deadline
+        return False
+
+    def announce(self, index: int, addresses: Iterable[Interface]) -> None:
+        """Record what would be sent."""
+        device = self.netns.devices.get(index)
+        if device is None:
+            raise KernelError(f"announce on if{index}", errno.ENODEV, "no such device")
+        with kernel_errors(f"announce on {device.name}"):
+            for address in addresses:
+                frames.announcement(device.mac, address.ip)
+                if not device.up:
+                    raise OSError(errno.ENETDOWN, os.strerror(errno.ENETDOWN))
+                sent = Announcement(self.identity, device.name, device.mac, address)
+                self._machine.announcements.append(sent)
+
+    def _devices(self) -> list[Device]:
+        lifecycle.settle(self.netns, self._machine.now)
+        return [device for _, device in sorted(self.netns.devices.items())]
+
+    def _change(self, verb: str) -> None:
+        self._devices()
+        self._machine.before_change(f"ip {verb}")
+
+    def _device(self, words: str, index: int, more: str = "") -> Device:
+        """Return the device that is about to be changed."""
+        device = self.netns.devices.get(index)
+        verb = f"{words} dev {device.name if device else f'if{index}'} {more}".rstrip()
+        self._change(verb)
+        if device is None:
+            raise _refused(verb, errno.ENODEV)
+        return device
+
+    def _rename(self, device: Device, name: str, verb: str) -> None:
+        if name == device.name:
+            return
+        _require_length(name, verb)
+        if not _NAME.fullmatch(name) or name in {".", ".."}:
+            raise _refused(verb, errno.EINVAL)
+        if name in self.netns.names():
+            raise _refused(verb, errno.EEXIST)
+        device.name = name
+
+    def _require_ipv6(self, verb: str) -> None:
+        if not self._machine.ipv6:
+            raise _refused(verb, errno.EOPNOTSUPP)
+
+    def _settings(self, key: str) -> tuple[dict[str, str], str]:
+        """Return where a setting is, and under which name."""
+        if not {"", ".", ".."}.isdisjoint(key.split("/")):
+            raise KernelError(f"sysctl net/{key}", errno.EINVAL, "the key leads out")
+        match key.split("/"):
+            case [family, folder, group, name] if group not in {"all", "default"}:
+                owner = next((d for d in self._devices() if d.name == group), None)
+                return (owner.sysctls if owner else {}), f"{family}/{folder}/{name}"
+        return self.netns.sysctls, key
+
+
+def _is_assigned(device: Device, address: Interface) -> bool:
+    if isinstance(address, IPv4Interface):
+        return address in device.addresses
+    return any(address.ip == other.ip for other in device.addresses)
+
+
+def _require_length(name: str, verb: str) -> None:
+    if len(name.encode()) > _LONGEST_NAME:
+        raise _refused(verb, errno.ERANGE, "Attribute failed policy validation")
+
+
+def _refused(words: str, number: int, reason: str = "") -> KernelError:
+    return KernelError(f"ip {words}", number, reason or os.strerror(number))

@@ -1,0 +1,114 @@
+"""Ethernet frames that tell the neighbours who has an address now.
+
+Sources: RFC 826 and RFC 5227 section 3 (ARP announcement), RFC 4861 section 7.2.6 (unsolicited
+neighbour advertisement), RFC 8200 section 8.1 (checksum).
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address
+
+from cni.kernel.types import Address
+
+_BROADCAST = b"\xff" * 6
+_ALL_NODES = IPv6Address("ff02::1")
+_ALL_NODES_MAC = b"\x33\x33\x00\x00\x00\x01"
+
+_ETHERTYPE_IPV4 = 0x0800
+_ETHERTYPE_ARP = 0x0806
+_ETHERTYPE_IPV6 = 0x86DD
+_ARP_ETHERNET = 1
+_ARP_REQUEST = 1
+_ICMPV6 = 58
+_NEIGHBOUR_ADVERTISEMENT = 136
+_OVERRIDE = 0x2000_0000
+_TARGET_LINK_LAYER_ADDRESS = 2
+# Receivers drop a neighbour advertisement that a router may have forwarded.
+_HOP_LIMIT = 255
+_MINIMUM = 60
+
+
+def announcement(mac: str, address: Address) -> bytes:
+    """Return the Ethernet frame that announces an address.
+
+    Args:
+        mac: of the sender, colon separated.
+        address: what is announced.
+
+    Raises:
+        OSError: EADDRNOTAVAIL when no neighbour can hold this address, EOPNOTSUPP when the MAC is
+            none of Ethernet's.
+    """
+    octets = bytes.fromhex(mac.replace(":", ""))
+    if len(octets) != len(_BROADCAST):
+        raise OSError(errno.EOPNOTSUPP, f"{mac!r} is no Ethernet address")
+    if address.is_multicast or address.is_unspecified or address.is_loopback:
+        raise OSError(errno.EADDRNOTAVAIL, f"{address} belongs to no neighbour")
+    if isinstance(address, IPv4Address):
+        return gratuitous_arp(octets, address)
+    return unsolicited_advertisement(octets, address)
+
+
+def send(device: str, frames: Iterable[bytes]) -> None:
+    """Send frames out of a device of the calling thread's namespace; packet(7).
+
+    Raises:
+        OSError: what the kernel answered; ENETDOWN when the device is down.
+    """
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+        sender.bind((device, 0))
+        for frame in frames:
+            sender.send(frame)
+
+
+def gratuitous_arp(mac: bytes, address: IPv4Address) -> bytes:
+    """Return a broadcast ARP request whose sender and target are both the address (`arping -U`)."""
+    arp = struct.pack(
+        "!HHBBH6s4s6s4s",
+        _ARP_ETHERNET,
+        _ETHERTYPE_IPV4,
+        len(mac),
+        len(address.packed),
+        _ARP_REQUEST,
+        mac,
+        address.packed,
+        bytes(6),
+        address.packed,
+    )
+    return _ethernet(_BROADCAST, mac, _ETHERTYPE_ARP, arp)
+
+
+def unsolicited_advertisement(mac: bytes, address: IPv6Address) -> bytes:
+    """Return an overriding neighbour advertisement to all nodes of the link (`ndsend`)."""
+    option = struct.pack("!BB6s", _TARGET_LINK_LAYER_ADDRESS, 1, mac)
+    body = struct.pack("!I16s", _OVERRIDE, address.packed) + option
+    unsummed = struct.pack("!BBH", _NEIGHBOUR_ADVERTISEMENT, 0, 0) + body
+    pseudo = struct.pack("!16s16sII", address.packed, _ALL_NODES.packed, len(unsummed), _ICMPV6)
+    icmp = struct.pack("!BBH", _NEIGHBOUR_ADVERTISEMENT, 0, checksum(pseudo + unsummed)) + body
+    header = struct.pack(
+        "!IHBB16s16s",
+        6 << 28,
+        len(icmp),
+        _ICMPV6,
+        _HOP_LIMIT,
+        address.packed,
+        _ALL_NODES.packed,
+    )
+    return _ethernet(_ALL_NODES_MAC, mac, _ETHERTYPE_IPV6, header + icmp)
+
+
+def checksum(data: bytes) -> int:
+    """Return the Internet checksum of an even number of octets (RFC 1071)."""
+    total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xFFFF) + (total >> 16)
+    return ~total & 0xFFFF
+
+
+def _ethernet(destination: bytes, source: bytes, ethertype: int, payload: bytes) -> bytes:
+    frame = struct.pack("!6s6sH", destination, source, ethertype) + payload
+    return frame.ljust(_MINIMUM, b"\0")

@@ -1,0 +1,178 @@
+"""The kernel as the plugins see it: verbs named after iproute2, on one network namespace at a time.
+
+Every verb raises `KernelError` when the kernel refuses.  A refused verb may have been half applied
+(see `Namespace.move`): who must know asks again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from cni.kernel.types import Interface, Link, NetnsId, Route, Rule
+
+
+class Namespace(Protocol):
+    """One network namespace, open."""
+
+    @property
+    def identity(self) -> NetnsId:
+        """Which namespace it is."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """The path that it was opened by; `/proc/self/ns/net` for the host's."""
+        ...
+
+    def links(self) -> Sequence[Link]:
+        """Return every link (`ip -d link show`)."""
+        ...
+
+    def link(self, index: int) -> Link | None:
+        """Return one link by index, None when there is none."""
+        ...
+
+    def find(self, name: str) -> Link | None:
+        """Return the link that has this name or altname, None when there is none."""
+        ...
+
+    def set_up(self, index: int) -> None:
+        """`ip link set dev X up`."""
+        ...
+
+    def set_down(self, index: int) -> None:
+        """`ip link set dev X down`; the kernel drops its routes, and its IPv6 addresses."""
+        ...
+
+    def set_mtu(self, index: int, mtu: int) -> None:
+        """`ip link set dev X mtu N` (bytes)."""
+        ...
+
+    def set_mac(self, index: int, mac: str) -> None:
+        """`ip link set dev X address MAC`."""
+        ...
+
+    def rename(self, index: int, name: str) -> None:
+        """`ip link set dev X name Y`.
+
+        EEXIST when a link has that altname, itself included, or another has that name; EBUSY when
+        the link is up, before Linux 6.2.
+        """
+        ...
+
+    def add_altname(self, index: int, name: str) -> None:
+        """`ip link property add dev X altname Y`."""
+        ...
+
+    def remove_altname(self, index: int, name: str) -> None:
+        """`ip link property del dev X altname Y`."""
+        ...
+
+    def move(self, index: int, target: Namespace, name: str) -> None:
+        """`ip link set dev X netns T name Y`, in one message.
+
+        Not atomic: on an error the link may already be in the target, under its old name or the
+        new one.  Its index may change on the way; its addresses and routes are lost; it is down.
+        """
+        ...
+
+    def addresses(self, index: int) -> Sequence[Interface]:
+        """Return a link's addresses (`ip address show dev X`), link-local ones included."""
+        ...
+
+    def add_address(self, index: int, address: Interface) -> None:
+        """`ip address add A dev X nodad`, and the broadcast address where the subnet has one."""
+        ...
+
+    def routes(self, index: int) -> Sequence[Route]:
+        """Return every route out of a link, of both families, in every table."""
+        ...
+
+    def add_route(self, route: Route) -> None:
+        """`ip route add …`."""
+        ...
+
+    def remove_route(self, route: Route) -> None:
+        """`ip route del …`; ESRCH when there is none."""
+        ...
+
+    def rules(self) -> Sequence[Rule]:
+        """Return the rules of the form `from SOURCE lookup TABLE`, of both families (`ip rule`)."""
+        ...
+
+    def add_rule(self, rule: Rule) -> None:
+        """`ip rule add from S lookup T priority P`."""
+        ...
+
+    def remove_rule(self, rule: Rule) -> None:
+        """`ip rule del …`; ENOENT when there is none."""
+        ...
+
+    def sysctl(self, key: str) -> str | None:
+        """Return a value below `/proc/sys/net/`, None where the kernel has no such file.
+
+        Args:
+            key: slash separated, relative to `/proc/sys/net/`: `ipv6/conf/net1/accept_ra`.
+        """
+        ...
+
+    def set_sysctl(self, key: str, value: str) -> None:
+        """Write a value below `/proc/sys/net/`; works where `/proc/sys` is mounted read-only.
+
+        Raises:
+            KernelError: ENOENT where the kernel has no such file, EINVAL for a bad value.
+        """
+        ...
+
+    def wait_for_carrier(self, index: int, seconds: float) -> bool:
+        """Wait until the link has carrier; return whether it has (a link that is gone has none)."""
+        ...
+
+    def announce(self, index: int, addresses: Iterable[Interface]) -> None:
+        """Send a gratuitous ARP request or an unsolicited neighbour advertisement per address.
+
+        Without carrier the kernel drops them, and says nothing.
+
+        Raises:
+            KernelError: ENETDOWN when the link is down, EOPNOTSUPP when it has no Ethernet address,
+                EADDRNOTAVAIL for an address that no neighbour can have.
+        """
+        ...
+
+
+class Kernel(Protocol):
+    """The running kernel of one node."""
+
+    @property
+    def host(self) -> Namespace:
+        """The namespace that this process was started in."""
+        ...
+
+    def open(self, path: str) -> AbstractContextManager[Namespace]:
+        """Open a network namespace by path, until the context ends: so long it does not die.
+
+        Raises:
+            NetnsGoneError: the path is empty, absent, or no network namespace.
+        """
+        ...
+
+    def search(self, wanted: Callable[[NetnsId], bool]) -> AbstractContextManager[Namespace | None]:
+        """Open the first namespace that is wanted, among those that are mounted or have a process.
+
+        It looks at the nsfs mounts and at every `/proc/PID/ns/net`; None is the positive evidence
+        that nobody can reach such a namespace any more.
+
+        Raises:
+            KernelError: there was none, but some could not be looked at.
+        """
+        ...
+
+    def boot_id(self) -> str:
+        """Return the random identity of this boot (`/proc/sys/kernel/random/boot_id`)."""
+        ...
+
+    def uptime(self) -> int:
+        """Return nanoseconds since boot, suspended time included (CLOCK_BOOTTIME)."""
+        ...

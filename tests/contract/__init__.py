@@ -1,0 +1,1 @@
+"""What an interface promises, tested on everything that keeps it."""

@@ -1,0 +1,1 @@
+"""`cni.kernel.interface`, kept by the running kernel and by the fake."""

@@ -1,0 +1,60 @@
+"""The kernels that the contract is tested on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from cni.kernel.interface import Namespace
+from cni.kernel.types import Link
+from tests.contract.kernel.worlds import FakeWorld, LinuxWorld, World, get
+
+
+@pytest.fixture
+def linux() -> Iterator[LinuxWorld]:
+    """The running kernel; everything made in it is gone afterwards."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    with ExitStack() as undo:
+        yield LinuxWorld(undo)
+
+
+@pytest.fixture(params=["fake", pytest.param("linux", marks=pytest.mark.netns)])
+def world(request: pytest.FixtureRequest) -> World:
+    """Each of the two worlds."""
+    if request.param == "fake":
+        return FakeWorld()
+    world: World = request.getfixturevalue("linux")
+    return world
+
+
+@pytest.fixture
+def pod(world: World) -> Iterator[Namespace]:
+    """An empty namespace, open."""
+    with world.kernel.open(world.namespace()) as namespace:
+        yield namespace
+
+
+@pytest.fixture
+def pair(world: World, pod: Namespace) -> tuple[Link, Link]:
+    """A veth pair in the pod, both ends down."""
+    name, peer = world.veth(pod.path)
+    return get(pod, name), get(pod, peer)
+
+
+@pytest.fixture
+def link(pair: tuple[Link, Link]) -> Link:
+    """One end of that pair."""
+    return pair[0]
+
+
+@pytest.fixture
+def up(pod: Namespace, pair: tuple[Link, Link]) -> Link:
+    """One end of that pair, both up and with carrier."""
+    for end in pair:
+        pod.set_up(end.index)
+    assert pod.wait_for_carrier(pair[0].index, 2)
+    return get(pod, pair[0].name)

@@ -1,0 +1,186 @@
+"""Two worlds behind one interface: the running kernel, and the fake.
+
+A test gets the setup verbs of a `World` and never asks which one it is in.
+"""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from cni.kernel.fake import FakeKernel
+from cni.kernel.interface import Kernel, Namespace
+from cni.kernel.linux import LinuxKernel
+from cni.kernel.types import KernelError, Link
+
+HOST = "/proc/self/ns/net"
+
+
+class World(Protocol):
+    """What a test does from outside, as an operator or a container runtime would."""
+
+    @property
+    def kernel(self) -> Kernel: ...
+
+    def name(self) -> str:
+        """Return a name that no link has."""
+        ...
+
+    def namespace(self) -> str:
+        """Make a network namespace; return its path."""
+        ...
+
+    def delete_namespace(self, path: str) -> None: ...
+
+    def keep_alive(self, path: str) -> str:
+        """Start a process in a namespace; return its `/proc/PID/ns/net`."""
+        ...
+
+    def veth(self, path: str = HOST, peer_path: str = "", index: int = 0) -> tuple[str, str]:
+        """Make a pair; return both names."""
+        ...
+
+    def bridge(self, path: str) -> str: ...
+
+    def enslave(self, name: str, bridge: str, path: str) -> None: ...
+
+    def connect_later(self, peer: str, path: str, seconds: float) -> None:
+        """Set a veth's peer up after a while."""
+        ...
+
+
+class FakeWorld:
+    """The world of `cni.kernel.fake`."""
+
+    def __init__(self) -> None:
+        self.kernel = FakeKernel()
+        self._numbers = count()
+
+    def name(self) -> str:
+        return f"fk{next(self._numbers)}"
+
+    def namespace(self) -> str:
+        path = f"/run/netns/{self.name()}"
+        self.kernel.add_namespace(path)
+        return path
+
+    def delete_namespace(self, path: str) -> None:
+        self.kernel.delete_namespace(path)
+
+    def keep_alive(self, path: str) -> str:
+        another = f"/proc/{next(self._numbers)}/ns/net"
+        self.kernel.add_path(path, another)
+        return another
+
+    def veth(self, path: str = HOST, peer_path: str = "", index: int = 0) -> tuple[str, str]:
+        name, peer = self.name(), self.name()
+        self.kernel.add_veth(name, peer, path=path, peer_path=peer_path, index=index)
+        return name, peer
+
+    def bridge(self, path: str) -> str:
+        return self.kernel.add_bridge(self.name(), path=path).name
+
+    def enslave(self, name: str, bridge: str, path: str) -> None:
+        self.kernel.set_master(name, bridge, path=path)
+
+    def connect_later(self, peer: str, path: str, seconds: float) -> None:
+        with self.kernel.open(path) as namespace:
+            link = namespace.find(peer)
+            assert link
+            namespace.set_up(link.index)
+            other = namespace.link(link.lower)
+            assert other
+        self.kernel.set_carrier(other.name, connected=True, after=seconds, path=path)
+
+
+class LinuxWorld:
+    """The running kernel, in namespaces and with links of our own."""
+
+    def __init__(self, undo: ExitStack) -> None:
+        self.kernel = LinuxKernel()
+        self._undo = undo
+        self._tag = secrets.token_hex(3)
+        self._numbers = count()
+
+    def name(self) -> str:
+        return f"rk{self._tag}{next(self._numbers)}"
+
+    def namespace(self) -> str:
+        name = self.name()
+        ip("netns", "add", name)
+        self._undo.callback(ip, "netns", "delete", name, check=False)
+        return f"/run/netns/{name}"
+
+    def delete_namespace(self, path: str) -> None:
+        ip("netns", "delete", Path(path).name)
+
+    def keep_alive(self, path: str) -> str:
+        process = subprocess.Popen(["nsenter", f"--net={path}", "sleep", "30"])
+        self._undo.callback(process.wait)
+        self._undo.callback(process.kill)
+        entered = Path(f"/proc/{process.pid}/ns/net")
+        eventually(lambda: not entered.samefile(HOST))
+        return str(entered)
+
+    def veth(self, path: str = HOST, peer_path: str = "", index: int = 0) -> tuple[str, str]:
+        name, peer = self.name(), self.name()
+        numbered = ["index", str(index)] if index else []
+        elsewhere = ["netns", Path(peer_path).name] if peer_path else []
+        add = ["link", "add", name, *numbered, "type", "veth", "peer", "name", peer, *elsewhere]
+        ip(*inside(path), *add)
+        if path == HOST:
+            self._undo.callback(ip, "link", "delete", name, check=False)
+            self._undo.callback(ip, "link", "delete", peer, check=False)
+        return name, peer
+
+    def bridge(self, path: str) -> str:
+        name = self.name()
+        ip(*inside(path), "link", "add", name, "type", "bridge")
+        return name
+
+    def enslave(self, name: str, bridge: str, path: str) -> None:
+        ip(*inside(path), "link", "set", name, "master", bridge)
+
+    def connect_later(self, peer: str, path: str, seconds: float) -> None:
+        timer = threading.Timer(seconds, ip, [*inside(path), "link", "set", peer, "up"])
+        timer.start()
+        self._undo.callback(timer.join)
+
+
+def ip(*words: str, check: bool = True) -> None:
+    subprocess.run(["ip", *words], check=check, capture_output=True, timeout=10)
+
+
+def inside(path: str) -> list[str]:
+    return [] if path == HOST else ["-n", Path(path).name]
+
+
+def get(namespace: Namespace, name: str) -> Link:
+    """Return a link that must be there."""
+    found = namespace.find(name)
+    assert found, f"no {name} in {namespace.path}"
+    return found
+
+
+def refuses(number: int, verb: Callable[[], None]) -> None:
+    """Require that a verb raises KernelError with this errno."""
+    with pytest.raises(KernelError) as refusal:
+        verb()
+    assert refusal.value.errno == number
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 5) -> None:
+    """Wait for what the kernel does later, as the end of a namespace."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
