@@ -1,0 +1,191 @@
+"""Which slot an attachment gets.
+
+In this order: the one it has; the one it asks for; one that its container holds and does not use on
+this rail yet; one that nobody had lately; the one that has rested longest.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from cni.protocol.errors import CniError, Code
+from cni.protocol.request import Attachment, Pod
+from ipam.ranges import Fabric, Span, listing
+from ipam.transaction import Claim, Held
+
+if TYPE_CHECKING:
+    from ipam.transaction import Freed, Moment, Transaction
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one ADD asks for."""
+
+    attachment: Attachment
+    pod: Pod
+    rail: str
+    quarantine: int
+    """Nanoseconds that a freed slot rests."""
+    slot: int | None = None
+    """The slot of the requested addresses, if any were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rested:
+    """A choice among the slots that rest."""
+
+    slot: int | None
+    early: bool = False
+    """Its quarantine is not over, and nobody else's is."""
+    idle: tuple[int, ...] = ()
+    """Slots met on the way that have rested, but that the configuration no longer gives out."""
+
+
+def allocate(tx: Transaction, fabric: Fabric, demand: Demand, now: Moment) -> int:
+    """Give an attachment a slot; return it.
+
+    Raises:
+        CniError: code 11, naming holder, rail or fabric, when it cannot have one.
+    """
+    held = tx.held(demand.attachment)
+    if held:
+        _refuse_other(fabric, demand, held)
+        return held.slot
+    container_id = demand.attachment.container_id
+    rails_by_slot = tx.rails_by_slot(fabric.name, container_id)
+    slot = joinable(rails_by_slot, demand.rail) if demand.slot is None else demand.slot
+    if slot in rails_by_slot:
+        _refuse_join(fabric, demand, slot, rails_by_slot[slot])
+    else:
+        slot = _unclaimed(tx, fabric, demand, now) if slot is None else slot
+        _refuse_unavailable(fabric, slot, tx.holder(fabric.name, slot))
+        tx.claim(fabric.name, Claim(slot, container_id, demand.pod, now))
+    tx.attach(Held(demand.attachment, fabric.name, demand.rail, slot, now))
+    return slot
+
+
+def joinable(rails_by_slot: Mapping[int, Collection[str]], rail: str) -> int | None:
+    """Return the first slot of a container that it does not use on a rail yet.
+
+    Args:
+        rails_by_slot: the container's slots, the earliest claim first, and the rails that use each.
+        rail: the rail that wants one.
+    """
+    return next((slot for slot, rails in rails_by_slot.items() if rail not in rails), None)
+
+
+def first_fresh(fabric: Fabric, next_run: Callable[[int], Span | None]) -> int | None:
+    """Return the lowest usable fresh slot.
+
+    Runs and usable spans are leapt over in turn: the number of steps depends on what is excluded,
+    not on what is held.
+
+    Args:
+        fabric: what is usable.
+        next_run: the lowest run of fresh slots that does not end below a slot.
+    """
+    slot = fabric.next_usable(0)
+    while slot is not None:
+        run = next_run(slot)
+        if run is None or run.first <= slot:
+            return slot if run else None
+        slot = fabric.next_usable(run.first)
+    return None
+
+
+def choose_rested(fabric: Fabric, freed: Iterable[Freed], ready_at: int) -> Rested:
+    """Return the usable slot that has rested longest, even when that is not long enough.
+
+    Args:
+        fabric: what is usable.
+        freed: what rests, least recently freed first; read only as far as needed.
+        ready_at: what was freed at this time (ns) or before has rested.
+    """
+    idle: list[int] = []
+    for entry in freed:
+        ready = entry.freed_at <= ready_at
+        if fabric.allows(entry.slot):
+            return Rested(entry.slot, not ready, tuple(idle))
+        if ready:
+            idle.append(entry.slot)
+    return Rested(None, idle=tuple(idle))
+
+
+def _unclaimed(tx: Transaction, fabric: Fabric, demand: Demand, now: Moment) -> int:
+    slot = first_fresh(fabric, partial(tx.fresh_run, fabric.name))
+    if slot is not None:
+        return slot
+    rested = choose_rested(fabric, tx.freed(fabric.name), now.ns - demand.quarantine)
+    # Otherwise every later ADD would pass over them again.
+    for idle in rested.idle:
+        tx.wake(fabric.name, idle)
+    if rested.slot is None:
+        raise CniError(
+            Code.TRY_AGAIN,
+            f"fabric {fabric.name} is full: {tx.count_held(fabric.name)} slots are held, and "
+            f"{listing(fabric.subnets)} with its ranges and exclusions leave no other",
+            "stop pods that use it, or widen rangeStart, rangeEnd, exclude or the subnets",
+        )
+    if rested.early:
+        log.warning(
+            "fabric %s: nothing has rested for %g s, slot %d is given out early",
+            fabric.name, demand.quarantine / 1e9, rested.slot,
+        )  # fmt: skip
+    return rested.slot
+
+
+def _refuse_other(fabric: Fabric, demand: Demand, held: Held) -> None:
+    """A repeated ADD gets what it has, so it must not ask for anything else."""
+    asked = (fabric.name, demand.rail, held.slot if demand.slot is None else demand.slot)
+    if asked != (held.fabric, held.rail, held.slot):
+        raise CniError(
+            Code.TRY_AGAIN,
+            f"{demand.attachment.ifname} of container {demand.attachment.container_id} already "
+            f"holds slot {held.slot} on rail {held.rail} of fabric {held.fabric}",
+            "its configuration or requested address has changed since: DEL it before the next ADD",
+        )
+
+
+def _refuse_join(fabric: Fabric, demand: Demand, slot: int, rails: Collection[str]) -> None:
+    rail = fabric.rail(demand.rail)
+    container_id, addresses = demand.attachment.container_id, listing(rail.addresses(slot))
+    if rail.name in rails:
+        raise CniError(
+            Code.TRY_AGAIN,
+            f"{addresses} is held by another attachment of the same container, {container_id}",
+            "ask for another address, or for none",
+        )
+    if not rail.allows(slot):
+        raise CniError(
+            Code.TRY_AGAIN,
+            f"container {container_id} holds slot {slot} of fabric {fabric.name}, and rail "
+            f"{rail.name} does not give out {addresses}: its range, exclude or gateway forbids it",
+            "recreate the pod: this rail's exclusions are known now, and new claims avoid them",
+        )
+
+
+def _refuse_unavailable(fabric: Fabric, slot: int, holder: Claim | None) -> None:
+    if holder:
+        raise CniError(
+            Code.TRY_AGAIN,
+            f"slot {slot} of fabric {fabric.name} ({_on_each(fabric, slot)}) is held by {holder}",
+            "ask for another address, or for none",
+        )
+    forbidding = next((rail for rail in fabric.rails if not rail.allows(slot)), None)
+    if forbidding:
+        raise CniError(
+            Code.TRY_AGAIN,
+            f"{listing(forbidding.addresses(slot))} is not given out on rail {forbidding.name}: "
+            "its range, exclude or gateway forbids it, or it is no address for a host",
+            f"a slot is used on every rail of fabric {fabric.name}; ask for another address",
+        )
+
+
+def _on_each(fabric: Fabric, slot: int) -> str:
+    return listing(address.ip for rail in fabric.rails for address in rail.addresses(slot))

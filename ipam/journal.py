@@ -1,0 +1,133 @@
+"""The node's record of who holds which slot: one SQLite file, opened only through SQLite."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from cni.host.locks import Locks
+from cni.host.paths import private_folder
+from cni.protocol.errors import CniError, Code
+from ipam import schema
+from ipam.transaction import Transaction
+
+_BUSY = 10.0
+"""Seconds to wait for who opens the journal without its lock: a person with sqlite3."""
+
+_RESCUE = (
+    "Do not delete it while pods run: their addresses would be given out again. Drain the node, "
+    "move the file and those with the same name and -wal, -shm away, uncordon the node"
+)
+_ADVICE = {
+    "SQLITE_CORRUPT": _RESCUE,
+    "SQLITE_NOTADB": _RESCUE,
+    "SQLITE_FULL": "make room on its file system",
+    "SQLITE_READONLY": "its file system or its permissions let nobody write",
+    "SQLITE_CANTOPEN": "see that its folder exists, is root's and lies on a local file system",
+    "SQLITE_IOERR": "see the kernel's log for errors of the disk under it",
+    "SQLITE_BUSY": "somebody else keeps it open for writing: fuser -v FILE",
+}
+
+
+class Journal:
+    """The open journal; nobody else changes it until it is closed."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Keep everything that the block changes, or nothing when it raises or the process dies."""
+        with self.rehearsal() as tx:
+            yield tx
+            self._connection.execute("COMMIT")
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[Transaction]:
+        """Keep nothing of what the block changes: to learn whether it would work."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield Transaction(self._connection)
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+
+@contextmanager
+def open_journal(file: Path, locks: Locks) -> Iterator[Journal]:
+    """Open the journal, making it when there is none, and hold its lock.
+
+    Args:
+        file: where it is.
+        locks: the node's lock files.
+
+    Raises:
+        CniError: code 5, when it cannot be read or written, is damaged, or a later version of
+            railcni wrote it; 11, when the lock is not to be had.
+    """
+    with locks.journal(), _explained(file):
+        if not file.exists():
+            _create(file)
+        with closing(_connect(file)) as connection:
+            _check_version(file, connection)
+            yield Journal(connection)
+
+
+def _create(file: Path) -> None:
+    """Make an empty journal under another name and rename it when it is whole.
+
+    So a journal that is empty or half made is never taken for a new one: it is a damaged one.
+    """
+    private_folder(file.parent)
+    draft = file.with_name(f"{file.name}.draft")
+    for leftover in ("", "-journal", "-wal", "-shm"):
+        draft.with_name(draft.name + leftover).unlink(missing_ok=True)
+    # SQLite gives -wal and -shm the permissions that it finds on the file itself.
+    os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    with closing(_connect(draft)) as connection:
+        connection.executescript(schema.TABLES)
+        connection.execute("INSERT INTO meta VALUES ('journal-id', ?)", (secrets.token_hex(16),))
+        connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+        connection.execute("PRAGMA journal_mode = WAL")
+    draft.rename(file)
+
+
+def _connect(file: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{file.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_BUSY
+    )
+    # NORMAL syncs at checkpoints only. A killed process loses nothing that way; a power failure may
+    # lose the last claims, and it has ended their containers.
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _check_version(file: Path, connection: sqlite3.Connection) -> None:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version == 0:
+        raise CniError(
+            Code.IO_FAILURE, f"{file} is no journal of railcni: empty, or somebody else's", _RESCUE
+        )
+    if version != schema.VERSION:
+        raise CniError(
+            Code.IO_FAILURE,
+            f"{file} has schema version {version}, this railcni reads version {schema.VERSION}",
+            "a later railcni has used this node: install that one again",
+        )
+
+
+@contextmanager
+def _explained(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+        raise  # a defect of ours, and what prevents a double address when there is one
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "")
+        advice = next((text for key, text in _ADVICE.items() if name.startswith(key)), "")
+        raise CniError(Code.IO_FAILURE, f"{file}: {error}", advice) from error

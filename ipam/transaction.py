@@ -1,0 +1,280 @@
+"""What can be read and changed inside one transaction of the journal.
+
+Each method is a few statements that find their rows by an index, so that none takes longer because
+more is held; the exceptions say so.  All that a transaction changes is kept together or not at
+all (`Journal.transaction`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import TYPE_CHECKING, Any
+
+from cni.protocol.request import Attachment, Pod
+from ipam.ranges import Rail, Span
+
+if TYPE_CHECKING:
+    import sqlite3
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time on this node: only moments of one boot can be compared."""
+
+    boot_id: str
+    ns: int
+    """Nanoseconds of CLOCK_BOOTTIME."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A slot held by a container."""
+
+    slot: int
+    container_id: str
+    pod: Pod
+    since: Moment
+
+    def __str__(self) -> str:
+        return f"container {self.container_id} ({self.pod})"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What an attachment holds."""
+
+    attachment: Attachment
+    fabric: str
+    rail: str
+    slot: int
+    since: Moment
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """A slot that rests, in the order of release."""
+
+    slot: int
+    freed_at: int
+    """Nanoseconds of this boot's CLOCK_BOOTTIME."""
+
+
+class Transaction:
+    """One open transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._execute = connection.execute
+
+    # ── the node ──────────────────────────────────────────────────────────────────────────────
+
+    def begin_boot(self, now: Moment) -> int:
+        """Free every claim of an earlier boot; return how many, 0 when this boot has begun before.
+
+        Takes as long as many are held, once per boot.  All that rests rests anew: the clock that
+        timed it has started again.
+        """
+        row = self._execute("SELECT value FROM meta WHERE key = 'boot-id'").fetchone()
+        if row == (now.boot_id,):
+            return 0
+        self._execute("UPDATE freed SET freed_at = ?", (now.ns,))
+        self._execute(
+            "INSERT INTO freed (fabric, slot, freed_at) SELECT fabric, slot, ? FROM claims"
+            " WHERE boot_id <> ? ORDER BY created",
+            (now.ns, now.boot_id),
+        )
+        self._execute(
+            "DELETE FROM attachments WHERE (fabric, slot) IN"
+            " (SELECT fabric, slot FROM claims WHERE boot_id <> ?)",
+            (now.boot_id,),
+        )
+        dead = self._execute("DELETE FROM claims WHERE boot_id <> ?", (now.boot_id,)).rowcount
+        self._execute("INSERT OR REPLACE INTO meta VALUES ('boot-id', ?)", (now.boot_id,))
+        return dead
+
+    # ── fabrics and rails ─────────────────────────────────────────────────────────────────────
+
+    def add_fabric(self, fabric: str, owned: Span) -> None:
+        """Record a fabric and the slots of it that this node owns; nothing when it is known."""
+        added = self._execute("INSERT OR IGNORE INTO fabrics VALUES (?)", (fabric,)).rowcount
+        if added:
+            self._add_fresh(fabric, owned.first, owned.last)
+
+    def rails(self) -> dict[str, dict[str, Rail]]:
+        """Return every known rail by fabric and name."""
+        known: dict[str, dict[str, Rail]] = {}
+        for fabric, *columns in self._execute("SELECT fabric, name, subnets, usable FROM rails"):
+            rail = _rail(*columns)
+            known.setdefault(fabric, {})[rail.name] = rail
+        return known
+
+    def put_rail(self, fabric: str, rail: Rail) -> None:
+        """Record a rail, in place of what was known of it."""
+        self._execute(
+            "INSERT OR REPLACE INTO rails VALUES (?, ?, ?, ?)",
+            (
+                fabric,
+                rail.name,
+                json.dumps([str(net) for net in rail.subnets]),
+                json.dumps([(span.first, span.last) for span in rail.usable]),
+            ),
+        )
+
+    def drop_rail(self, fabric: str, name: str) -> None:
+        """Forget a rail; what rests in its fabric goes on resting."""
+        self._execute("DELETE FROM rails WHERE fabric = ? AND name = ?", (fabric, name))
+
+    def in_use(self, fabric: str) -> bool:
+        """Tell whether anything is held in a fabric."""
+        row = self._execute("SELECT 1 FROM claims WHERE fabric = ? LIMIT 1", (fabric,))
+        return row.fetchone() is not None
+
+    def count_held(self, fabric: str) -> int:
+        """Return how many slots of a fabric are held: counts them, for an error only."""
+        row = self._execute("SELECT count(*) FROM claims WHERE fabric = ?", (fabric,))
+        return int(row.fetchone()[0])
+
+    # ── free slots ────────────────────────────────────────────────────────────────────────────
+
+    def fresh_run(self, fabric: str, slot: int) -> Span | None:
+        """Return the lowest run of fresh slots that does not end below `slot`."""
+        row = self._execute(
+            "SELECT first, last FROM fresh WHERE fabric = ? AND last >= ? ORDER BY last LIMIT 1",
+            (fabric, slot),
+        ).fetchone()
+        return Span(*row) if row else None
+
+    def freed(self, fabric: str) -> Iterator[Freed]:
+        """Yield what rests, least recently freed first; reads only as far as it is asked."""
+        for row in self._execute(
+            "SELECT slot, freed_at FROM freed WHERE fabric = ? ORDER BY seq", (fabric,)
+        ):
+            yield Freed(*row)
+
+    def wake(self, fabric: str, slot: int) -> None:
+        """Make a slot that rested fresh again, in one run with its neighbours."""
+        self._execute("DELETE FROM freed WHERE fabric = ? AND slot = ?", (fabric, slot))
+        above = self.fresh_run(fabric, slot)
+        last = above.last if above and above.first == slot + 1 else slot
+        below = self._execute(
+            "SELECT first FROM fresh WHERE fabric = ? AND last = ?", (fabric, slot - 1)
+        ).fetchone()
+        self._execute(
+            "DELETE FROM fresh WHERE fabric = ? AND last IN (?, ?)", (fabric, slot - 1, last)
+        )
+        self._add_fresh(fabric, below[0] if below else slot, last)
+
+    def _add_fresh(self, fabric: str, first: int, last: int) -> None:
+        if first <= last:
+            self._execute("INSERT INTO fresh VALUES (?, ?, ?)", (fabric, last, first))
+
+    def _take(self, fabric: str, slot: int) -> None:
+        """Take a free slot out of `freed` or out of its run of `fresh`."""
+        taken = "DELETE FROM freed WHERE fabric = ? AND slot = ?"
+        if self._execute(taken, (fabric, slot)).rowcount:
+            return
+        run = self.fresh_run(fabric, slot)
+        if run is None or run.first > slot:
+            raise LookupError(f"slot {slot} of fabric {fabric} is not free on this node")
+        self._execute("DELETE FROM fresh WHERE fabric = ? AND last = ?", (fabric, run.last))
+        self._add_fresh(fabric, run.first, slot - 1)
+        self._add_fresh(fabric, slot + 1, run.last)
+
+    # ── claims and attachments ────────────────────────────────────────────────────────────────
+
+    def claim(self, fabric: str, claim: Claim) -> None:
+        """Give a free slot to a container (LookupError when it is not free)."""
+        self._take(fabric, claim.slot)
+        pod, since = claim.pod, claim.since
+        self._execute(
+            "INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                fabric, claim.slot, claim.container_id,
+                pod.namespace, pod.name, pod.uid, since.boot_id, since.ns,
+            ),
+        )  # fmt: skip
+
+    def holder(self, fabric: str, slot: int) -> Claim | None:
+        """Return who holds a slot."""
+        row = self._execute(
+            "SELECT slot, container, pod_namespace, pod_name, pod_uid, boot_id, created"
+            " FROM claims WHERE fabric = ? AND slot = ?",
+            (fabric, slot),
+        ).fetchone()
+        return _claim(row) if row else None
+
+    def rails_by_slot(self, fabric: str, container_id: str) -> dict[int, set[str]]:
+        """Return a container's slots, its oldest attachment's first, and the rails of each."""
+        slots: dict[int, set[str]] = {}
+        for slot, rail in self._execute(
+            "SELECT slot, rail FROM attachments WHERE container = ? AND fabric = ?"
+            " ORDER BY created, slot",
+            (container_id, fabric),
+        ):
+            slots.setdefault(slot, set()).add(rail)
+        return slots
+
+    def attach(self, held: Held) -> None:
+        """Let an attachment use a claimed slot; one per rail (IntegrityError)."""
+        key = held.attachment
+        self._execute(
+            "INSERT INTO attachments VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                key.network, key.container_id, key.ifname,
+                held.fabric, held.rail, held.slot, held.since.ns,
+            ),
+        )  # fmt: skip
+
+    def held(self, key: Attachment) -> Held | None:
+        """Return what an attachment holds."""
+        row = self._execute(
+            f"{_HELD} WHERE a.network = ? AND a.container = ? AND a.ifname = ?",
+            (key.network, key.container_id, key.ifname),
+        ).fetchone()
+        return _held(row) if row else None
+
+    def held_by_network(self, network: str) -> list[Held]:
+        """Return what all attachments of a network hold."""
+        return [_held(row) for row in self._execute(f"{_HELD} WHERE a.network = ?", (network,))]
+
+    def detach(self, held: Held, now: Moment) -> None:
+        """Take an attachment off its slot; free the slot when no other attachment uses it."""
+        key = held.attachment
+        self._execute(
+            "DELETE FROM attachments WHERE network = ? AND container = ? AND ifname = ?",
+            (key.network, key.container_id, key.ifname),
+        )
+        slot = (held.fabric, held.slot)
+        used = "SELECT 1 FROM attachments WHERE fabric = ? AND slot = ? LIMIT 1"
+        if self._execute(used, slot).fetchone():
+            return
+        self._execute("DELETE FROM claims WHERE fabric = ? AND slot = ?", slot)
+        freed = "INSERT INTO freed (fabric, slot, freed_at) VALUES (?, ?, ?)"
+        self._execute(freed, (*slot, now.ns))
+
+
+_HELD = (
+    "SELECT a.network, a.container, a.ifname, a.fabric, a.rail, a.slot, c.boot_id, a.created"
+    " FROM attachments AS a JOIN claims AS c USING (fabric, slot)"
+)
+
+
+def _rail(name: str, subnets: str, usable: str) -> Rail:
+    return Rail(
+        name,
+        tuple(ip_network(net) for net in json.loads(subnets)),
+        tuple(Span(first, last) for first, last in json.loads(usable)),
+    )
+
+
+def _claim(row: tuple[Any, ...]) -> Claim:
+    slot, container, namespace, name, uid, boot_id, created = row
+    return Claim(slot, container, Pod(namespace, name, uid), Moment(boot_id, created))
+
+
+def _held(row: tuple[Any, ...]) -> Held:
+    network, container, ifname, fabric, rail, slot, boot_id, created = row
+    key = Attachment(network, container, ifname)
+    return Held(key, fabric, rail, slot, Moment(boot_id, created))

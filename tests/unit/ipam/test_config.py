@@ -1,0 +1,142 @@
+"""What the `ipam` object may say, and what is said about it when it may not."""
+
+from __future__ import annotations
+
+import logging
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+
+from cni.protocol.errors import CniError, Code
+from ipam.config import IpamConfig, read
+from ipam.ranges import MAX_SLOT, Span
+
+SUBNET = {"subnet": "10.60.0.0/24"}
+DUAL = {"subnet": ["fd00:60::/64", "10.60.0.0/24"]}
+RAILS = {
+    "fabric": "backend",
+    "rail": "roce-a",
+    "rails": {"roce-a": "10.60.0.0/24", "roce-b": ["10.61.0.0/24"]},
+}
+
+
+def configure(**ipam: Any) -> IpamConfig:
+    return read({"ipam": {"type": "rail-ipam", **ipam}})
+
+
+def usable(**ipam: Any) -> list[Span]:
+    return list(configure(**ipam).layout.rail.usable)
+
+
+def test_a_bare_subnet_is_a_fabric_by_itself() -> None:
+    layout = configure(subnet="10.60.0.0/24").layout
+    assert (layout.fabric, layout.rail.name, layout.siblings) == (
+        "10.60.0.0/24",
+        "10.60.0.0/24",
+        (),
+    )
+    assert configure(**DUAL).layout.fabric == "10.60.0.0/24, fd00:60::/64"
+
+
+def test_rails_say_the_subnet_and_the_siblings() -> None:
+    config = configure(**RAILS)
+    assert config.subnets == (ip_network("10.60.0.0/24"),)
+    assert [rail.name for rail in config.layout.siblings] == ["roce-b"]
+    assert config.quarantine == 60
+
+
+@pytest.mark.parametrize(
+    ("ipam", "expected"),
+    [
+        (SUBNET, [Span(1, 254)]),
+        (SUBNET | {"gateway": "10.60.0.1"}, [Span(2, 254)]),
+        (SUBNET | {"rangeStart": "10.60.0.9"}, [Span(9, 254)]),
+        (SUBNET | {"rangeStart": "10.60.0.0", "rangeEnd": "10.60.0.255"}, [Span(1, 254)]),
+        (
+            DUAL | {"rangeStart": "10.60.0.9", "rangeEnd": ["fd00:60::40", "10.60.0.80"]},
+            [Span(9, 64)],
+        ),
+        (DUAL | {"gateway": ["10.60.0.1", "fd00:60::2"]}, [Span(3, 254)]),
+        (SUBNET | {"exclude": ["10.60.0.0/28"]}, [Span(16, 254)]),
+        (SUBNET | {"exclude": ["10.60.0.5", "10.60.0.7-10.60.0.9"]}, [
+            Span(1, 4), Span(6, 6), Span(10, 254),
+        ]),
+        (SUBNET | {"exclude": "10.60.0.128-10.61.0.0"}, [Span(1, 127)]),
+        (DUAL | {"exclude": ["fd00:60::/124"]}, [Span(16, 254)]),
+        ({"subnet": "fd00:60::/64", "exclude": ["fd00:60::ffff:0:0:0/66"]}, None),
+        ({"subnet": "fd00:60::/64", "exclude": ["fd00:60::8000:0:0:0/65"]}, [Span(1, MAX_SLOT)]),
+        (RAILS | {"exclude": ["10.61.0.1"]}, [Span(2, 254)]),
+    ],
+)  # fmt: skip
+def test_what_is_left_to_give_out(ipam: dict[str, Any], expected: list[Span] | None) -> None:
+    if expected is None:
+        with pytest.raises(CniError, match="no host bits"):
+            configure(**ipam)
+    else:
+        assert usable(**ipam) == expected
+
+
+@pytest.mark.parametrize(
+    ("ipam", "words"),
+    [
+        ({}, "ipam.subnet is missing"),
+        ({"subnet": "10.60.0.1/24"}, "ipam.subnet is '10.60.0.1/24', expected 10.60.0.0/24"),
+        ({"subnet": "ten"}, "ipam.subnet is 'ten', expected a network such as 10.60.0.0/16"),
+        ({"subnet": 10}, "ipam.subnet is 10, expected a string"),
+        ({"subnet": []}, "expected one value, or a list with one per family"),
+        ({"subnet": ["10.0.0.0/24", "10.1.0.0/24"]}, "one per family"),
+        ({"subnet": "10.60.0.0/31"}, "a prefix length from /8 to /30 in IPv4"),
+        ({"subnet": "10.60.0.0/32"}, "a prefix length from /8 to /30 in IPv4"),
+        ({"subnet": "128.0.0.0/1"}, "a prefix length from /8 to /30 in IPv4"),
+        ({"subnet": "fd00::/127"}, "a prefix length from /16 to /126 in IPv6"),
+        ({"subnet": "224.0.0.0/16"}, "a unicast network"),
+        ({"subnet": "127.0.0.0/8"}, "a unicast network"),
+        (SUBNET | {"rangeStart": "10.61.0.1"}, "ipam.rangeStart is 10.61.0.1, expected one in"),
+        (SUBNET | {"rangeEnd": "fd00::1"}, "ipam.rangeEnd is fd00::1, expected one in 10.60"),
+        (SUBNET | {"rangeStart": "10.60.0.9", "rangeEnd": "10.60.0.8"},
+         "ipam.rangeStart is 10.60.0.9, expected one not above ipam.rangeEnd, 10.60.0.8"),
+        (SUBNET | {"gateway": "10.60.1.1"}, "ipam.gateway is 10.60.1.1, expected one in"),
+        (SUBNET | {"gateway": "10.60.0.255"}, "expected one that a host of 10.60.0.0/24 may have"),
+        (SUBNET | {"gateway": "10.60.0.1/24"}, "expected an address such as"),
+        ({"subnet": "fd00::/64", "gateway": "fd00::"}, "a host of fd00::/64 may have"),
+        (SUBNET | {"exclude": ["10.61.0.0/24"]}, "ipam.exclude has 10.61.0.0-10.61.0.255"),
+        (SUBNET | {"exclude": ["10.60.0.1", "x"]}, "expected 'x' to be a network such as"),
+        (SUBNET | {"exclude": ["10.60.0.9-10.60.0.1"]}, "the lower address first"),
+        (SUBNET | {"exclude": ["10.60.0.9-fd00::1"]}, "a range a-b of one family"),
+        (SUBNET | {"exclude": ["10.60.0.0/24"]}, "ipam leaves no address to give out"),
+        (DUAL | {"rangeEnd": "10.60.0.9", "rangeStart": "fd00:60::10"}, "leaves no address"),
+        (SUBNET | {"fabric": "backend"}, "ipam.rail is missing: it goes with ipam.fabric"),
+        (SUBNET | {"rail": "roce-a"}, "ipam.fabric is missing: it goes with ipam.rail"),
+        (SUBNET | {"fabric": "a b", "rail": "r"}, "ipam.fabric is 'a b', expected"),
+        (RAILS | {"rail": "roce-c"}, "ipam.rail is 'roce-c', expected a key of ipam.rails"),
+        (SUBNET | {"rails": {"a": "10.60.0.0/24"}}, "expected a key of ipam.rails: a"),
+        (RAILS | {"subnet": "10.62.0.0/24"}, "expected what ipam.rails says of roce-a: 10.60.0"),
+        (RAILS | {"rails": {"roce-a": "x"}}, "ipam.rails.roce-a is 'x', expected a network"),
+        (SUBNET | {"routes": [{"dst": "0.0.0.0/0"}]}, "the pod's only default route"),
+        (SUBNET | {"routes": [{"dst": "::/0", "gw": "fe80::1"}]}, "the pod's only default route"),
+        (SUBNET | {"routes": [{"gw": "10.60.0.1"}]}, 'an object {"dst": …}'),
+        (SUBNET | {"routes": [{"dst": "10.0.0.0/8", "mut": 1}]}, "with keys of advmss, dst, gw"),
+        (SUBNET | {"routes": [{"dst": "10.0.0.0/8", "mtu": "big"}]}, "ipam.routes.0.mtu is 'big'"),
+        (SUBNET | {"dns": "8.8.8.8"}, "ipam.dns is '8.8.8.8'"),
+        (SUBNET | {"quarantine": -1}, "ipam.quarantine is -1, expected greater than or equal to 0"),
+        (SUBNET | {"quarantine": "60"}, "ipam.quarantine is '60', expected a valid number"),
+    ],
+)  # fmt: skip
+def test_a_bad_value_is_named_with_what_was_expected(ipam: dict[str, Any], words: str) -> None:
+    with pytest.raises(CniError) as caught:
+        configure(**ipam)
+    assert caught.value.code == Code.INVALID_CONFIG
+    assert words in caught.value.msg
+
+
+@pytest.mark.parametrize("section", [None, [], "rail-ipam"])
+def test_no_ipam_object(section: object) -> None:
+    with pytest.raises(CniError, match="expected an object such as"):
+        read({"ipam": section})
+
+
+def test_unknown_keys_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        configure(**SUBNET, exlcude=["10.60.0.1"])
+    assert "exlcude" in caplog.text
