@@ -1,3 +1,3 @@
-"""What answers the CNI protocol on a node: protocol, kernel, host files, and the plugins themselves."""
+"""What answers the CNI protocol on a node: protocol, kernel, files, and the plugins."""
 
 __version__ = "0.1.0"

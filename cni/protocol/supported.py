@@ -3,8 +3,6 @@
 Imports nothing: a runtime asks for VERSION before every other verb, of every plugin.
 """
 
-from __future__ import annotations
-
 SUPPORTED = ("0.1.0", "0.2.0", "0.3.0", "0.3.1", "0.4.0", "1.0.0", "1.1.0")
 """What each of them allows is in `versions.RULES`."""
 CURRENT = SUPPORTED[-1]

@@ -1,0 +1,1 @@
+"""Putting railcni on a node, and looking at what it does there."""

@@ -1,0 +1,27 @@
+"""The command for a person: what runs here, and what it holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import typer
+
+from install.railctl.version import version
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(version)
+
+
+@app.callback()
+def railctl() -> None:
+    """Look at railcni on this node."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; typer ends the process with its exit code."""
+    app(arguments, prog_name="railctl")
+    return 0

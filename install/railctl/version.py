@@ -1,0 +1,37 @@
+"""`railctl version`."""
+
+from __future__ import annotations
+
+import json
+import platform
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+import cni
+from cni.protocol.supported import SUPPORTED
+
+
+class Output(StrEnum):
+    """How a command writes what it found."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def version(
+    output: Annotated[Output, typer.Option(help="How to write it.")] = Output.TEXT,
+) -> None:
+    """Show the versions of railcni, of its Python, and of the CNI specification that it speaks."""
+    if output is Output.JSON:
+        document = {
+            "railcni": cni.__version__,
+            "python": platform.python_version(),
+            "cni": list(SUPPORTED),
+        }
+        typer.echo(json.dumps(document))
+        return
+    typer.echo(f"railcni  {cni.__version__}")
+    typer.echo(f"python   {platform.python_version()}")
+    typer.echo(f"cni      {', '.join(SUPPORTED)}")
