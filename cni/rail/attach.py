@@ -42,6 +42,7 @@ def attach(node: Node, request: Request, config: RailConfig) -> Result:
             device = devices.find(config, node.kernel.host, node.sysfs)
             devices.check_mtu(device, config.mtu)
             _check_ifname_is_free(pod, request)
+            node.ipam_for(request)  # one that is not there is refused before anything is begun
             return _attach(node, request, config, pod, device)
 
 

@@ -43,13 +43,14 @@ class RailSriov:
         """Bring home what this attachment has; its configuration may be invalid by now."""
         node = self._node
         with node.locks.container(request.container_id):
-            for listed in node.attachments.of(request.attachment):
+            known = node.attachments.of(request.attachment)
+            for listed in known:
                 with node.locks.device(listed.device.key):
                     record = node.attachments.again(listed)
                     if record:
                         detach(node, record, request, request.netns)
-            ipam = node.ipam_for(request)
-            if ipam and not node.attachments.of(request.attachment):
+            ipam = None if known else node.ipam_for(request)
+            if ipam:  # no record, yet addresses perhaps: those of a record that was lost
                 ipam.release(request)
 
     def check(self, request: Request) -> None:

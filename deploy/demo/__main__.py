@@ -21,10 +21,13 @@ from deploy.demo.stage import PODS, SLOTS, Slot
 
 ROOT = Path(__file__).parents[2]
 PROGRAMS = ROOT / "dist/bin"
+_PINGS = "3"
 _LARGEST_PING = "8972"
 """Bytes: 9000 less the IPv4 and ICMP headers."""
 
-console = Console(highlight=False)
+_TABLE_WIDTH = 90
+
+console = Console(highlight=False, width=max(Console().width, _TABLE_WIDTH))
 
 
 class Runtime:
@@ -32,7 +35,7 @@ class Runtime:
 
     def __init__(self, state: Path) -> None:
         self._state = state
-        self._results: dict[Slot, Any] = {}
+        self._results: dict[Slot, dict[str, Any]] = {}
 
     def call(self, command: str, slot: Slot) -> dict[str, Any]:
         """Serve one request for one rail of one pod; return the result of ADD."""
@@ -101,9 +104,9 @@ def _stage() -> Iterator[Path]:
 def _show(results: dict[Slot, Any]) -> None:
     table = Table(title="Two training pods and their rails", title_justify="left")
     for heading in ("pod", "interface", "rail", "address", "MTU", "routes"):
-        table.add_column(heading, justify="right" if heading == "MTU" else "left")
+        table.add_column(heading, justify="right" if heading == "MTU" else "left", no_wrap=True)
     for pod in PODS:
-        table.add_row(pod, "eth0", "(cluster)", *_facts(pod, "eth0"), style="dim")
+        table.add_row(_short(pod), "eth0", "(cluster)", *_facts(pod, "eth0"), style="dim")
         for slot in (slot for slot in SLOTS if slot.pod == pod):
             (interface,), (ip,) = results[slot]["interfaces"], results[slot]["ips"]
             address, mtu, routes = _facts(pod, slot.ifname)
@@ -121,7 +124,7 @@ def _facts(pod: str, ifname: str) -> tuple[str, str, str]:
     shown = json.loads(stage.run("ip", "-json", "route", "show", "dev", ifname, namespace=pod))
     routes = [f"{r['dst']} via {r['gateway']}" if "gateway" in r else r["dst"] for r in shown]
     (address,) = [f"{a['local']}/{a['prefixlen']}" for a in addresses]
-    return address, str(link["mtu"]), ", ".join(routes)
+    return address, str(link["mtu"]), "\n".join(routes)
 
 
 def _ping(results: dict[Slot, Any]) -> None:
@@ -130,11 +133,15 @@ def _ping(results: dict[Slot, Any]) -> None:
         peer = next(s for s in SLOTS if (s.pod, s.rail) == (second, slot.rail))
         address = results[peer]["ips"][0]["address"].partition("/")[0]
         said = stage.run(
-            "ping", "-q", "-c", "3", "-i", "0.2", "-W", "1", "-M", "do", "-s", _LARGEST_PING,
+            "ping", "-q", "-c", _PINGS, "-i", "0.2", "-W", "1", "-M", "do", "-s", _LARGEST_PING,
             "-I", slot.ifname, address, namespace=first,
         )  # fmt: skip
-        received = next(line for line in said.splitlines() if "received" in line)
-        console.print(f"ping -M do -s {_LARGEST_PING} over {slot.rail:7}→ {address}: {received}")
+        if f"{_PINGS} received" not in said:
+            raise RuntimeError(f"the rail {slot.rail} loses frames: {said}")
+        console.print(
+            f"{slot.rail:7} {_short(first)} → {_short(second)} ({address}): "
+            f"{_PINGS} of {_PINGS} pings of {_LARGEST_PING} bytes, unfragmented"
+        )
 
 
 def _show_default_routes() -> None:
@@ -148,7 +155,11 @@ def _show_default_routes() -> None:
         ]
         if len(shown) != 1 or "dev eth0" not in shown[0]:
             raise RuntimeError(f"{pod} has the default routes {shown}")
-        console.print(f"the only default route of {pod}: {shown[0]}")
+        console.print(f"{_short(pod)} has one default route: {shown[0]}")
+
+
+def _short(pod: str) -> str:
+    return pod.removeprefix(stage.PREFIX)
 
 
 if __name__ == "__main__":

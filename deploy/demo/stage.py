@@ -7,8 +7,9 @@ import subprocess
 from dataclasses import dataclass
 from typing import Any
 
-NODE = "railcni-demo-node"
-PODS = ("railcni-demo-job-0", "railcni-demo-job-1")
+PREFIX = "railcni-demo-"
+NODE = f"{PREFIX}node"
+PODS = (f"{PREFIX}job-0", f"{PREFIX}job-1")
 RAILS = ("roce-a", "roce-b", "sto-a", "sto-b")
 _FABRIC_MTU = 9000
 _FRONTEND = "10.42.0"

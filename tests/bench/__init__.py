@@ -1,1 +1,1 @@
-"""`make bench`: pairs of commands timed in turn in one run, so that a drifting machine cancels out."""
+"""`make bench`: pairs timed in turn in one run, so that a drifting machine cancels out."""

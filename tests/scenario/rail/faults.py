@@ -41,13 +41,13 @@ class Faults:
 
     def around(self, node: Node) -> Node:
         """Return the node with every port behind this."""
-        return replace(
-            node,
-            kernel=_Kernel(node.kernel, self),
-            sysfs=_Port(node.sysfs, self, _io_error),
-            attachments=_Port(node.attachments, self, _io_error),
-            ipam_for=lambda request: _Port(node.ipam_for(request), self, _ipam_error),
-        )
+        ports: dict[str, Any] = {
+            "kernel": _Kernel(node.kernel, self),
+            "sysfs": _Port(node.sysfs, self, _io_error),
+            "attachments": _Port(node.attachments, self, _io_error),
+            "ipam_for": lambda request: _Port(node.ipam_for(request), self, _ipam_error),
+        }
+        return replace(node, **ports)
 
     def call(self, name: str, real: Callable[[], Any], error: Exception, half: Any = None) -> Any:
         """Count one call, and make it or fail it."""

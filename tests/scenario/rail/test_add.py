@@ -26,7 +26,9 @@ def failed(reply: Any, code: Code, *words: str) -> None:
 def test_the_result_is_what_the_kernel_has(world: World) -> None:
     device, pod = world.add_device(), world.add_pod()
     ipam = {"type": "rail-ipam", "subnet": ["10.60.0.0/16", "fd00:60::/64"]}
-    document = world.call("ADD", pod=pod, device=device, ipam=ipam, mac="02:00:00:00:60:01").document
+    document = world.call(
+        "ADD", pod=pod, device=device, ipam=ipam, mac="02:00:00:00:60:01"
+    ).document
     assert document == {
         "cniVersion": "1.1.0",
         "interfaces": [{"name": "net1", "mac": "02:00:00:00:60:01", "mtu": 9000, "sandbox": pod}],
@@ -76,9 +78,7 @@ def test_siblings_are_reached_through_the_gateway(world: World) -> None:
     }  # fmt: skip
     reply = world.call("ADD", pod=pod, device=device, ipam=ipam)
     assert reply.document is not None
-    assert reply.document["routes"] == [
-        {"dst": "10.61.0.0/16", "gw": "10.60.0.1", "priority": 100}
-    ]
+    assert reply.document["routes"] == [{"dst": "10.61.0.0/16", "gw": "10.60.0.1", "priority": 100}]
     with world.kernel.open(pod) as opened:
         link = opened.find("net1")
         assert link is not None

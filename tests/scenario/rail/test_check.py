@@ -32,10 +32,15 @@ def _lose_address(pod: Namespace, index: int) -> None:
     pod.set_up(index)
 
 
+def _rename(pod: Namespace, index: int) -> None:
+    pod.set_down(index)
+    pod.rename(index, "x")
+
+
 CHANGES: dict[str, Change] = {
     "is down": lambda pod, index: pod.set_down(index),
     "has MTU 1400": lambda pod, index: pod.set_mtu(index, 1400),
-    "is missing": lambda pod, index: (pod.set_down(index), pod.rename(index, "x"))[0],
+    "is missing": _rename,
     "accepts router advertisements": lambda pod, _: pod.set_sysctl("ipv6/conf/net1/accept_ra", "2"),
     "carries the route 0.0.0.0/1": lambda pod, index: pod.add_route(
         Route(ip_network("0.0.0.0/1"), index, scope=253)
@@ -51,7 +56,9 @@ CHANGES: dict[str, Change] = {
         next(rule for rule in pod.rules() if str(rule.source) == "10.60.0.1/32")
     ),
     "lacks the route 10.60.128.0/17": lambda pod, index: pod.remove_route(
-        next(r for r in pod.routes(index) if r.dst == ip_network("10.60.128.0/17") and r.table == 254)
+        next(
+            r for r in pod.routes(index) if r.dst == ip_network("10.60.128.0/17") and r.table == 254
+        )
     ),
 }
 
@@ -98,8 +105,8 @@ def test_a_previous_result_that_says_otherwise(world: World) -> None:
 def gc(world: World, *valid: tuple[str, str], network: str = "roce-a", **config: Any) -> Any:
     """Collect what is not valid."""
     entries = [{"containerID": container, "ifname": ifname} for container, ifname in valid]
-    key = {"cni.dev/valid-attachments": entries}
-    return world.call("GC", pod="", network=network, **key, **config)
+    valid_ones: dict[str, Any] = {"cni.dev/valid-attachments": entries}
+    return world.call("GC", pod="", network=network, **valid_ones, **config)
 
 
 def test_gc_keeps_what_is_valid_and_frees_the_rest_of_this_network_only(world: World) -> None:
@@ -143,7 +150,8 @@ def test_gc_goes_on_past_an_error_and_reports_it(world: World) -> None:
     for number, pod in enumerate(pods):
         world.call("ADD", pod=pod, device=world.add_device(), container=f"c{number}")
     node = replace(world.node, ipam_for=_Unwell(world.node.ipam_for))
-    reply = world.call("GC", pod="", node=node, **{"cni.dev/valid-attachments": []})
+    none_valid: dict[str, Any] = {"cni.dev/valid-attachments": []}
+    reply = world.call("GC", pod="", node=node, **none_valid)
     failed(reply, Code.IO_FAILURE, "container c0", "disk on fire")
     assert len(world.records()) == 1
     assert len(world.held()) == 1

@@ -10,13 +10,15 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
+import netns
+
 from cni.delegate.choose import ipam_for
 from cni.host.locks import Locks
 from cni.host.paths import STATE_DIR, Paths
-from cni.kernel.interface import Kernel, Namespace
+from cni.kernel.fake import FakeKernel
+from cni.kernel.interface import Kernel
 from cni.kernel.linux import LinuxKernel
 from cni.kernel.sysfs import Sysfs
-from cni.protocol.request import Request
 from cni.protocol.skel import Reply, serve
 from cni.rail.attachment import Attachments
 from cni.rail.node import Node
@@ -59,20 +61,26 @@ class World(ABC):
     def close(self) -> None:
         """Remove everything that was made."""
 
-    def call(
-        self, command: str, *, pod: str, device: str = "-", container: str = "c1",
-        ifname: str = "net1", network: str = "roce-a", node: Node | None = None, **config: Any,
-    ) -> Reply:  # fmt: skip
-        """Serve one request as a runtime would make it."""
-        key = (network, container, ifname)
+    def call(self, command: str, *, pod: str, node: Node | None = None, **given: Any) -> Reply:
+        """Serve one request as a runtime would make it.
+
+        Args:
+            command: CNI_COMMAND.
+            pod: CNI_NETNS.
+            node: what to serve it on instead of this node.
+            given: `container`, `ifname` and `network`, and keys of the network configuration.
+        """
+        container = given.pop("container", "c1")
+        ifname = given.pop("ifname", "net1")
+        network = given.pop("network", "roce-a")
         document: dict[str, Any] = {
             "cniVersion": "1.1.0",
             "name": network,
             "type": "rail-sriov",
-            "device": device,
             "ipam": {"type": "rail-ipam", "subnet": "10.60.0.0/16"},
-            **config,
+            **given,
         }
+        key = (network, container, ifname)
         if key in self.results and command in {"CHECK", "DEL"}:
             document.setdefault("prevResult", self.results[key])
         environ = {
@@ -121,20 +129,66 @@ class World(ABC):
             connection.close()
 
 
-class LinuxWorld(World):
-    """The running kernel; names are this process's own, and everything is removed again."""
+class MemoryWorld(World):
+    """A kernel in memory, where one can do what a running one does not let one do."""
+
+    kernel: FakeKernel
+    has_ipv6 = True
 
     def __init__(self, folder: Path) -> None:
-        self.kernel = LinuxKernel()
-        self._prefix = f"rt{os.getpid() % 10_000}x{next(_numbers)}"
-        self._pods: list[str] = []
-        self._links: list[str] = []
+        self.kernel = FakeKernel(ipv6=self.has_ipv6)
         super().__init__(folder)
 
     def add_device(self, *altnames: str) -> str:
-        name = f"{self._prefix}d{len(self._links)}"
+        number = next(_numbers)
+        link = self.kernel.add_veth(f"dev{number}", f"dev{number}p")
+        host = self.kernel.host
+        host.set_up(link.lower)
+        for altname in altnames:
+            host.add_altname(link.index, altname)
+        return link.name
+
+    def add_function(self, address: str, *, pf_mtu: int = 9000) -> str:
+        """Plug in an adapter and make a VF of it; return the VF's name on the host."""
+        name = f"vf{next(_numbers)}"
+        self.kernel.add_physical(name, pci=address)
+        devices = self.sysfs_root / "bus/pci/devices"
+        pf, driver = devices / "0000:3b:00.0", self.sysfs_root / "bus/pci/drivers/igbvf"
+        for folder in (pf / "net/ens1f0", driver, devices / address / "net" / name):
+            folder.mkdir(parents=True, exist_ok=True)
+        (pf / "net/ens1f0/mtu").write_text(str(pf_mtu))
+        (devices / address / "physfn").symlink_to(pf)
+        (devices / address / "driver").symlink_to(driver)
+        return name
+
+    def add_pod(self) -> str:
+        path = f"/run/netns/pod{next(_numbers)}"
+        self.kernel.add_namespace(path)
+        return path
+
+    def delete_pod(self, path: str) -> None:
+        self.kernel.delete_namespace(path)
+
+    def close(self) -> None:
+        """Forget it."""
+
+
+class LinuxWorld(World):
+    """The running kernel, with a namespace of its own for the host: this thread enters it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._names = f"railcni-{os.getpid()}-{next(_numbers)}"
+        self._namespaces: list[str] = []
+        self._devices = itertools.count()
+        self._home = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+        with Path(self.add_pod()).open("rb") as host:
+            netns.setns(host, netns.CLONE_NEWNET)
+        self.kernel = LinuxKernel()
+        super().__init__(folder)
+
+    def add_device(self, *altnames: str) -> str:
+        name = f"dev{next(self._devices)}"
         peer = f"{name}p"
-        self._links.append(peer)
         _ip("link", "add", name, "mtu", "1500", "type", "veth", "peer", "name", peer)
         _ip("link", "set", peer, "mtu", "9000", "up")
         for altname in altnames:
@@ -142,21 +196,20 @@ class LinuxWorld(World):
         return name
 
     def add_pod(self) -> str:
-        name = f"{self._prefix}-pod{len(self._pods)}"
+        name = f"{self._names}-{len(self._namespaces)}"
         _ip("netns", "add", name)
-        self._pods.append(name)
+        self._namespaces.append(name)
         return f"/run/netns/{name}"
 
     def delete_pod(self, path: str) -> None:
-        name = Path(path).name
-        self._pods.remove(name)
-        _ip("netns", "delete", name)
+        _ip("netns", "delete", Path(path).name)
 
     def close(self) -> None:
-        for name in self._pods:
-            _ip("netns", "delete", name)
-        for link in self._links:
-            subprocess.run(["ip", "link", "delete", link], capture_output=True, check=False)
+        netns.setns(self._home, netns.CLONE_NEWNET)
+        os.close(self._home)
+        for name in self._namespaces:
+            if Path("/run/netns", name).exists():
+                _ip("netns", "delete", name)
 
 
 def _ip(*words: str) -> None:

@@ -12,7 +12,7 @@ from cni.protocol.errors import CniError, Code
 from cni.protocol.request import Request
 from cni.protocol.results import Result
 from cni.protocol.skel import Reply, serve
-from cni.protocol.versions import SUPPORTED
+from cni.protocol.supported import SUPPORTED
 
 ENVIRON = {
     "CNI_CONTAINERID": "c1",
