@@ -239,6 +239,10 @@ class Transaction:
         """Return what all attachments of a network hold."""
         return [_held(row) for row in self._execute(f"{_HELD} WHERE a.network = ?", (network,))]
 
+    def all_held(self) -> list[Held]:
+        """Return what every attachment holds, by fabric, slot and rail."""
+        return [_held(row) for row in self._execute(f"{_HELD} ORDER BY fabric, slot, rail")]
+
     def detach(self, held: Held, now: Moment) -> None:
         """Take an attachment off its slot; free the slot when no other attachment uses it."""
         key = held.attachment

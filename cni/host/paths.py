@@ -57,12 +57,18 @@ def private_folder(folder: Path) -> Path:
     return folder
 
 
+def draft_of(file: Path) -> Path:
+    """Return where a file's next content is written, and left by a writer that was killed."""
+    return file.with_name(f".{file.name}.draft")
+
+
 def write_atomically(file: Path, content: bytes) -> None:
     """Replace a file's content as a whole: a reader, or a crash, meets the old one or the new one.
 
-    It is not synced to disk: a power failure that loses it has ended the containers as well.
+    Whoever may write a file holds the lock for it.  It is not synced to disk: a power failure that
+    loses it has ended the containers as well.
     """
-    draft = file.with_name(f".{file.name}.{os.getpid()}")
+    draft = draft_of(file)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as stream:

@@ -15,7 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from cni.host.paths import private_folder, write_atomically
+from cni.host.paths import draft_of, private_folder, write_atomically
 from cni.kernel.types import Interface, NetnsId, Route, Rule
 from cni.protocol.request import Attachment, Pod
 
@@ -114,6 +114,11 @@ class Attachments:
     def forget(self, record: Record) -> None:
         """Remove a record; no error when it is gone."""
         self._file(record).unlink(missing_ok=True)
+
+    def sweep(self, attachment: Attachment) -> None:
+        """Remove the drafts of records that a killed request left of one attachment."""
+        for draft in self._folder.glob(draft_of(Path(f"{_digest(attachment)}.*")).name):
+            draft.unlink(missing_ok=True)
 
     def again(self, record: Record) -> Record | None:
         """Return a record as it is now, None when it was forgotten since it was read."""

@@ -49,6 +49,7 @@ class RailSriov:
                     record = node.attachments.again(listed)
                     if record:
                         detach(node, record, request, request.netns)
+            node.attachments.sweep(request.attachment)
             ipam = None if known else node.ipam_for(request)
             if ipam:  # no record, yet addresses perhaps: those of a record that was lost
                 ipam.release(request)

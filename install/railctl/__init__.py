@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import typer
 
+from install.railctl.addresses import addresses
+from install.railctl.attachments import attachments
 from install.railctl.version import version
 
 app = typer.Typer(
@@ -13,6 +15,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.command()(attachments)
+app.command()(addresses)
 app.command()(version)
 
 

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import json
 import platform
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 import cni
 from cni.protocol.supported import SUPPORTED
-
-
-class Output(StrEnum):
-    """How a command writes what it found."""
-
-    TEXT = "text"
-    JSON = "json"
+from install.railctl.output import Output
 
 
 def version(
