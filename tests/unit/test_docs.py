@@ -1,0 +1,34 @@
+"""What the documents say exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from cni.rail.config import RailConfig
+from ipam.config import IpamConfig
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/adr/*.md")]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_files_and_tests_that_are_named(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    named = re.findall(r"`((?:cni|ipam|install|deploy|tests|docs)/[\w./-]+)(?:::(\w+))?`", text)
+    named += [(link, "") for link in re.findall(r"\]\((?!http)([\w./-]+)\)", text)]
+    for path, test in named:
+        assert (ROOT / path).exists() or (document.parent / path).exists(), path
+        assert f"def {test}" in (ROOT / path).read_text(encoding="utf-8") if test else True, test
+
+
+@pytest.mark.parametrize(
+    ("model", "heading"), [(RailConfig, "### rail-sriov"), (IpamConfig, "### rail-ipam")]
+)
+def test_every_key_is_in_the_readmes_tables(model: type[RailConfig], heading: str) -> None:
+    section = (ROOT / "README.md").read_text(encoding="utf-8").split(heading)[1].split("\n### ")[0]
+    keys = {field.alias or name for name, field in model.model_fields.items()}
+    missing = {key for key in keys - {"type", "runtimeConfig"} if f"`{key}`" not in section}
+    assert not missing
