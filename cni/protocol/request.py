@@ -107,13 +107,17 @@ class Request:
     def valid_attachments(self) -> frozenset[tuple[str, str]]:
         """The (container id, ifname) pairs that GC must keep.
 
+        libcni writes an empty list as null, and leaves it out when it is asked to keep nothing.
+
         Raises:
-            CniError: code 7, when `cni.dev/valid-attachments` is absent or malformed: guessing
-                here would free what lives.
+            CniError: code 7, when `cni.dev/valid-attachments` is malformed: guessing here would
+                free what lives.
         """
         key = "cni.dev/valid-attachments"
         listed = self.config.get(key)
         accepted = 'a list of {"containerID": …, "ifname": …}'
+        if listed is None:
+            return frozenset()
         if not isinstance(listed, list):
             raise CniError(Code.INVALID_CONFIG, f"{key} is {listed!r}, expected {accepted}")
         pairs = set()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +132,7 @@ class Attachments:
 
     def on(self, device_key: str) -> list[Record]:
         """Return the records of one device, the oldest first."""
-        return sorted(self._read(f"*.{device_key}.json"), key=lambda record: record.started)
+        return sorted(self._read(f"*.{escape(device_key)}.json"), key=lambda record: record.started)
 
     def all(self) -> list[Record]:
         """Return every record, the oldest first."""

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from cni.kernel.sysfs import PCI_ADDRESS
 from cni.protocol.config import Config, parse
 from cni.protocol.errors import CniError, Code
-from cni.protocol.request import Json, Request
+from cni.protocol.request import Json, Request, ifname_problem
 from cni.rail.sysctl import SysctlError, normalise
 
 _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
@@ -34,6 +34,13 @@ def _mac(value: str) -> str:
     if not unicast or lowered == _NO_MAC:
         raise ValueError("a unicast MAC address like 02:00:00:00:00:01")
     return lowered
+
+
+def _interface_name(value: str) -> str:
+    problem = ifname_problem(value)
+    if problem:
+        raise ValueError(f"the name of an interface; {problem}")
+    return value
 
 
 def _pci(value: str) -> str:
@@ -76,7 +83,7 @@ class RailConfig(Config):
     """The keys of a rail-sriov network configuration."""
 
     device_id: PciAddress | None = Field(None, alias="deviceID")
-    device: Annotated[str, Field(min_length=1, max_length=15)] | None = None
+    device: Annotated[str, AfterValidator(_interface_name)] | None = None
     rail: str = ""
     mtu: Annotated[int, Field(ge=1280, le=65535)] = 9000
     """Bytes; from 1280, the least that IPv6 takes."""

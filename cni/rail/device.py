@@ -72,6 +72,12 @@ def find(config: RailConfig, host: Namespace, sysfs: Sysfs) -> Device:
             f"device is {config.device!r}: the host has no interface of that name",
             "list what it has: ip -br link",
         )
+    if config.device and link.name != config.device:
+        # Another configuration may use the name itself: one device must not have two locks.
+        raise CniError(
+            Code.INVALID_CONFIG,
+            f"device is {config.device!r}, an altname, expected the interface's name: {link.name}",
+        )
     address = config.pci_address or sysfs.address_of(link.name)
     reason = refusal(
         link, host.links(), host.addresses(link.index), host.routes(link.index),

@@ -107,7 +107,7 @@ class Caller:
         }
         inside = ["ip", "netns", "exec", namespace] if namespace else []
         done = subprocess.run(
-            [*inside, str(program)], input=json.dumps(config), env=environ,
+            [*inside, str(program)], input=json.dumps(config, separators=(",", ":")), env=environ,
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         if done.returncode:

@@ -158,6 +158,19 @@ def test_devices_that_cannot_be(world: World, device: str, words: str) -> None:
     failed(world.call("ADD", pod=world.add_pod(), device=device), Code.INVALID_CONFIG, words)
 
 
+def test_a_device_by_its_altname(world: World) -> None:
+    device = world.add_device("another")
+    reply = world.call("ADD", pod=world.add_pod(), device="another")
+    failed(reply, Code.INVALID_CONFIG, "altname", device)
+
+
+def test_a_name_that_is_a_pattern_concerns_no_other_device(world: World) -> None:
+    device, pod = world.add_device(), world.add_pod()
+    world.call("ADD", pod=pod, device=device)
+    reply = world.call("ADD", pod=pod, device="dev*", container="c2", ifname="net2")
+    failed(reply, Code.INVALID_CONFIG, "no interface of that name")
+
+
 def test_a_device_in_use_on_the_host(world: World) -> None:
     device, pod = world.add_device(), world.add_pod()
     host = world.kernel.host

@@ -138,7 +138,12 @@ def test_valid_attachments() -> None:
     assert valid.valid_attachments == {("c1", "net1")}
 
 
-@pytest.mark.parametrize("listed", [None, {}, [1], [{"containerID": "c1"}], [{"ifname": 1}]])
+@pytest.mark.parametrize("listed", [{}, {"cni.dev/valid-attachments": None}])
+def test_libcni_says_in_two_ways_that_no_attachment_is_valid(listed: dict[str, Any]) -> None:
+    assert request(CONFIG | listed).valid_attachments == frozenset()
+
+
+@pytest.mark.parametrize("listed", [{}, [1], [{"containerID": "c1"}], [{"ifname": 1}]])
 def test_gc_guesses_nothing(listed: object) -> None:
     with pytest.raises(CniError, match="valid-attachments") as caught:
         _ = request(CONFIG | {"cni.dev/valid-attachments": listed}).valid_attachments
