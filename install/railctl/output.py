@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from enum import StrEnum
 
 import typer
+
+
+_UNFOLDED = 1000
 
 
 class Output(StrEnum):
@@ -36,8 +40,9 @@ def write(title: str, rows: Sequence[dict[str, str]], output: Output, *, empty: 
 
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     for key in rows[0]:
-        table.add_column(key, no_wrap=True)
+        table.add_column(key, overflow="fold")
     for row in rows:
         table.add_row(*row.values())
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(table)
+    # A narrow terminal folds; a pipe gets every row on a line of its own.
+    width = None if sys.stdout.isatty() else _UNFOLDED
+    Console(highlight=False, width=width).print(table)

@@ -25,7 +25,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MemoryWorld:
 
 
 def run(*words: str) -> str:
-    result = CliRunner().invoke(app, words, env={"COLUMNS": "300"})
+    result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     return result.output
 
