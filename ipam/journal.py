@@ -26,6 +26,7 @@ _ADVICE = {
     "SQLITE_CORRUPT": _RESCUE,
     "SQLITE_NOTADB": _RESCUE,
     "SQLITE_FULL": "make room on its file system",
+    "SQLITE_IOERR_SHM": "make room on its file system",
     "SQLITE_READONLY": "its file system or its permissions let nobody write",
     "SQLITE_CANTOPEN": "see that its folder exists, is root's and lies on a local file system",
     "SQLITE_IOERR": "see the kernel's log for errors of the disk under it",

@@ -74,6 +74,8 @@ def write_atomically(file: Path, content: bytes) -> None:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)
         draft.rename(file)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.filename is None:
+            error.filename = str(file)  # a full disk is met by a write, which knows no name
         draft.unlink(missing_ok=True)
         raise

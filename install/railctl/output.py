@@ -9,7 +9,6 @@ from enum import StrEnum
 
 import typer
 
-
 _UNFOLDED = 1000
 
 

@@ -270,6 +270,23 @@ def test_a_reboot_ends_all_claims_and_starts_all_quarantines(node: Node) -> None
     node.audit()
 
 
+def test_what_rested_before_a_reboot_rests_again_and_no_longer(
+    node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    for i in range(6):
+        node.add(TINY, f"c{i}")
+    node.delete("c5")
+    node.delete("c4")
+    node.reboot()
+    with caplog.at_level(logging.WARNING):
+        assert node.add(TINY, "d0") == "10.60.0.6"
+        assert "slot 6 is given out early" in caplog.text
+        caplog.clear()
+        node.wait(61)
+        assert node.add(TINY, "d1") == "10.60.0.5"
+        assert not caplog.records
+
+
 def test_gc_frees_the_rest_of_its_own_network_only(node: Node) -> None:
     for container in ("kept", "dead"):
         node.add(A, container)
@@ -305,10 +322,11 @@ def test_gc_before_any_add_makes_no_journal(node: Node) -> None:
     assert not node.journal.exists()
 
 
-def test_gc_without_its_list_frees_nothing(node: Node) -> None:
+def test_gc_with_a_malformed_list_frees_nothing(node: Node) -> None:
     node.add(A, "c1")
+    malformed: dict[str, Any] = {"cni.dev/valid-attachments": ["c1"]}
     with refused(Code.INVALID_CONFIG, "cni.dev/valid-attachments"):
-        node.ipam.collect(node.request("GC", {}))
+        node.ipam.collect(node.request("GC", {}, **malformed))
     assert node.held()
 
 
