@@ -57,7 +57,8 @@ def _attach(
         pod=request.pod,
         rail=config.rail or request.network,
         boot_id=node.kernel.boot_id(),
-        started=request.started,
+        # Not of the request: who had to wait for the device has it later than who had not.
+        started=node.kernel.uptime(),
         config=dict(request.config),
         args=dict(request.args),
         device=device.identity(config.mac or ""),

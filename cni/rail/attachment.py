@@ -75,7 +75,7 @@ class Record(_Saved):
     rail: str
     boot_id: str
     started: int
-    """CLOCK_BOOTTIME in nanoseconds of the ADD."""
+    """CLOCK_BOOTTIME in nanoseconds, from when on it had the device."""
     config: dict[str, Any]
     """The network configuration: whoever finishes this must release its addresses with it."""
     args: dict[str, str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -166,6 +167,19 @@ def test_an_old_del_leaves_the_device_to_its_new_holder(world: World) -> None:
     assert world.call("DEL", pod=pod, device=device).exit_code == 0
     assert world.in_pod(pod)[0] == ["lo", "net1"]
     assert len(world.records()) == 1
+
+
+def test_who_had_the_device_last_is_not_told_by_whose_request_came_first(world: World) -> None:
+    device, pod, before = attached(world)
+    (mine,) = world.node.attachments.all()
+    at = replace(mine.attachment, container_id="c2")  # failed, its addresses not yet released
+    world.node.attachments.save(
+        mine.model_copy(update={"attachment": at, "started": mine.started - 1, "attached": False})
+    )
+    assert world.call("DEL", pod=pod, device=device, container="c2").exit_code == 0
+    assert world.in_pod(pod)[0] == ["lo", "net1"]
+    assert world.call("DEL", pod=pod, device=device).exit_code == 0
+    done(world, device, before)
 
 
 def test_a_dead_holders_device_is_restored_before_the_next_add(world: World) -> None:

@@ -92,11 +92,16 @@ class World(ABC):
             "PATH": os.environ["PATH"],
             STATE_DIR: str(self.paths.state),
         }
+        self._let_time_pass()
         plugin = RailSriov(node or self.node)
         reply = serve(lambda _: plugin, environ, json.dumps(document).encode())
         if command == "ADD" and reply.exit_code == 0:
             self.results[key] = reply.document
         return reply
+
+    @abstractmethod
+    def _let_time_pass(self) -> None:
+        """Let the next request come later than the last one."""
 
     def seen(self, *names: str) -> dict[str, Any]:
         """Return what DEL must restore of the host's links: all but index and carrier."""
@@ -172,6 +177,9 @@ class MemoryWorld(World):
     def close(self) -> None:
         """Forget it."""
 
+    def _let_time_pass(self) -> None:
+        self.kernel.advance(0.001)
+
 
 class LinuxWorld(World):
     """The running kernel, with a namespace of its own for the host: this thread enters it."""
@@ -210,6 +218,9 @@ class LinuxWorld(World):
         for name in self._namespaces:
             if Path("/run/netns", name).exists():
                 _ip("netns", "delete", name)
+
+    def _let_time_pass(self) -> None:
+        """It does."""
 
 
 def _ip(*words: str) -> None:
