@@ -19,6 +19,8 @@ _BY_KERNEL = 2
 _LINK_LOCAL: Network = IPv6Network("fe80::/10")
 _MULTICAST: Network = IPv6Network("ff00::/8")
 
+_METRIC = 100
+"""Of a route that states none; each rail adds its interface's index."""
 SOURCE_TABLE = 10_000
 """Table of a rail's source routes: this plus the interface's index."""
 SOURCE_PRIORITY = 1_000
@@ -50,8 +52,8 @@ def _within(network: Network, prefix: Network) -> bool:
     return isinstance(prefix, IPv6Network) and network.subnet_of(prefix)
 
 
-def kernel_routes(plan: RoutePlan, ips: Sequence[Ip], index: int) -> tuple[Route, ...]:
-    """Return the kept routes as the kernel wants them.
+def settle(plan: RoutePlan, ips: Sequence[Ip], index: int) -> tuple[WantedRoute, ...]:
+    """Return the kept routes with next hop and metric stated, as they will be in the pod.
 
     A route without `gw` goes through its family's `gateway`, as the reference IPAM plugins mean
     it.  The subnets of the addresses themselves are left out: the kernel makes those routes.
@@ -63,24 +65,34 @@ def kernel_routes(plan: RoutePlan, ips: Sequence[Ip], index: int) -> tuple[Route
     """
     connected = {ip.address.network for ip in ips}
     gateways = {ip.address.version: ip.gateway for ip in reversed(ips) if ip.gateway}
-    routes = []
-    for route in plan.kept:
-        gateway = route.gw or gateways.get(route.dst.version)
-        if route.dst in connected and not route.gw:
-            continue
-        routes.append(
-            Route(
-                dst=route.dst,
-                index=index,
-                gateway=gateway,
-                table=route.table or MAIN_TABLE,
-                priority=route.priority or 0,
-                mtu=route.mtu or 0,
-                advmss=route.advmss or 0,
-                scope=route.scope or (0 if gateway else _LINK_SCOPE),
-            )
+    return tuple(
+        route.model_copy(
+            update={
+                "gw": route.gw or gateways.get(route.dst.version),
+                # Several rails may lead to one prefix: with equal metrics the second is refused.
+                "priority": (_METRIC if route.priority is None else route.priority) + index,
+            }
         )
-    return tuple(routes)
+        for route in plan.kept
+        if route.gw or route.dst not in connected
+    )
+
+
+def kernel_routes(settled: Sequence[WantedRoute], index: int) -> tuple[Route, ...]:
+    """Return settled routes as the kernel wants them."""
+    return tuple(
+        Route(
+            dst=route.dst,
+            index=index,
+            gateway=route.gw,
+            table=route.table or MAIN_TABLE,
+            priority=route.priority or 0,
+            mtu=route.mtu or 0,
+            advmss=route.advmss or 0,
+            scope=route.scope or (0 if route.gw else _LINK_SCOPE),
+        )
+        for route in settled
+    )
 
 
 def source_rules(addresses: Sequence[Interface], index: int) -> tuple[Rule, ...]:

@@ -47,12 +47,13 @@ class Steps:
         plan = self._plan(allocation, addresses)
         link = self._move(device.link)
         self._configure(link.index, addresses)
-        self._route(link.index, plan, ips)
+        settled = routes.settle(plan, ips, link.index)
+        self._route(link.index, settled, addresses)
         self._announce(link.index, addresses)
         if self.record.device_info and device.function:
             device_info.write(self.record.device_info, device.function)
         self.save(attached=True)
-        return self._result(allocation, plan)
+        return self._result(allocation, settled)
 
     def _allocate(self) -> Allocation:
         ipam = self._node.ipam_for(self._request)
@@ -108,9 +109,10 @@ class Steps:
             pod.add_address(index, address)
         pod.set_up(index)
 
-    def _route(self, index: int, plan: routes.RoutePlan, ips: Sequence[results.Ip]) -> None:
-        addresses = tuple(ip.address for ip in ips)
-        wanted = routes.kernel_routes(plan, ips, index)
+    def _route(
+        self, index: int, settled: Sequence[results.Route], addresses: tuple[Interface, ...]
+    ) -> None:
+        wanted = routes.kernel_routes(settled, index)
         rules: tuple[Rule, ...] = ()
         if self._wants_source_routing(index, addresses):
             wanted += routes.source_routes(addresses, wanted, index)
@@ -155,7 +157,7 @@ class Steps:
         self.record = self.record.model_copy(update=changes)
         self._node.attachments.save(self.record)
 
-    def _result(self, allocation: Allocation, plan: routes.RoutePlan) -> Result:
+    def _result(self, allocation: Allocation, settled: tuple[results.Route, ...]) -> Result:
         link = self._pod.link(self.record.pod_index)
         interface = results.Interface(
             name=self._request.ifname,
@@ -167,7 +169,7 @@ class Steps:
         return Result(
             interfaces=(interface,),
             ips=tuple(ip.model_copy(update={"interface": 0}) for ip in allocation.result.ips),
-            routes=plan.kept,
+            routes=settled,
             dns=allocation.result.dns,
         )
 

@@ -70,20 +70,35 @@ def test_sysctls_asked_for_win(world: World) -> None:
         assert opened.sysctl("ipv4/neigh/net1/mcast_solicit") == "7"
 
 
-def test_siblings_are_reached_through_the_gateway(world: World) -> None:
-    device, pod = world.add_device(), world.add_pod()
-    ipam = {
-        "type": "rail-ipam", "fabric": "backend", "rail": "roce-a", "gateway": "10.60.0.1",
-        "rails": {"roce-a": "10.60.0.0/16", "roce-b": "10.61.0.0/16"},
-    }  # fmt: skip
-    reply = world.call("ADD", pod=pod, device=device, ipam=ipam)
-    assert reply.document is not None
-    assert reply.document["routes"] == [{"dst": "10.61.0.0/16", "gw": "10.60.0.1", "priority": 100}]
-    with world.kernel.open(pod) as opened:
-        link = opened.find("net1")
-        assert link is not None
-        (route,) = [r for r in opened.routes(link.index) if r.dst == ip_network("10.61.0.0/16")]
-        assert (str(route.gateway), route.priority) == ("10.60.0.1", 100)
+RAILS = {"roce-a": "10.60.0.0/16", "roce-b": "10.61.0.0/16", "roce-c": "10.62.0.0/16"}
+
+
+def test_siblings_are_reached_through_the_gateway_from_every_rail(world: World) -> None:
+    pod = world.add_pod()
+    for number, rail in enumerate((*RAILS, "roce-a"), start=1):  # one of them twice
+        gateway = RAILS[rail].replace("0.0/16", "0.1")
+        ipam = {
+            "type": "rail-ipam", "fabric": "backend", "rail": rail, "rails": RAILS,
+            "gateway": gateway,
+        }  # fmt: skip
+        names = {"network": rail, "ifname": f"net{number}", "device": world.add_device()}
+        reply = world.call("ADD", pod=pod, ipam=ipam, **names)
+        assert reply.document is not None
+        assert reply.exit_code == 0, reply.document
+        siblings = [net for name, net in RAILS.items() if name != rail]
+        assert [route["dst"] for route in reply.document["routes"]] == siblings
+        assert world.call("CHECK", pod=pod, ipam=ipam, **names).exit_code == 0
+        with world.kernel.open(pod) as opened:
+            link = opened.find(names["ifname"])
+            assert link is not None
+            installed = {
+                (str(r.dst), str(r.gateway), r.priority)
+                for r in opened.routes(link.index)
+                if r.gateway and r.table == 254
+            }
+        assert installed == {
+            (route["dst"], gateway, route["priority"]) for route in reply.document["routes"]
+        }
 
 
 def test_two_attachments_on_one_rail_have_tables_of_their_own(world: World) -> None:

@@ -63,14 +63,14 @@ def _inside(prefix: Network, network: Network) -> list[object]:
 def test_a_route_without_a_next_hop_goes_through_its_familys_gateway() -> None:
     ips = (Ip(address=ADDRESSES[0], gateway=ip_address("10.60.0.1")), Ip(address=ADDRESSES[1]))
     plan = routes.plan(wanted("10.61.0.0/16", "fd00:60::8000:0:0:0/65"), FABRIC)
-    first, second = routes.kernel_routes(plan, ips, INDEX)
+    first, second = routes.kernel_routes(routes.settle(plan, ips, INDEX), INDEX)
     assert (first.gateway, first.scope) == (ip_address("10.60.0.1"), 0)
     assert (second.gateway, second.scope) == (None, 253)
 
 
 def test_the_subnets_own_route_is_the_kernels() -> None:
     plan = routes.plan(wanted("10.60.0.0/16", "fd00:60::/64"), FABRIC)
-    assert routes.kernel_routes(plan, IPS, INDEX) == ()
+    assert routes.settle(plan, IPS, INDEX) == ()
 
 
 def test_metrics_and_tables_are_passed_on() -> None:
@@ -78,13 +78,19 @@ def test_metrics_and_tables_are_passed_on() -> None:
         dst=ip_network("10.61.0.0/16"), gw=ip_address("10.60.0.1"),
         mtu=8900, advmss=8860, priority=100, table=500,
     )  # fmt: skip
-    (route,) = routes.kernel_routes(routes.plan([asked], FABRIC), IPS, INDEX)
-    assert (route.mtu, route.advmss, route.priority, route.table) == (8900, 8860, 100, 500)
+    settled = routes.settle(routes.plan([asked], FABRIC), IPS, INDEX)
+    (route,) = routes.kernel_routes(settled, INDEX)
+    assert (route.mtu, route.advmss, route.priority, route.table) == (8900, 8860, 107, 500)
+
+
+def test_two_rails_never_have_the_same_metric() -> None:
+    plan = routes.plan(wanted("10.61.0.0/16"), FABRIC)
+    assert [routes.settle(plan, IPS, index)[0].priority for index in (7, 8)] == [107, 108]
 
 
 def test_source_routing_repeats_the_rails_routes_in_a_table_of_its_own() -> None:
     plan = routes.plan([WantedRoute(dst=FABRIC[1], gw=ip_address("10.60.0.1"))], FABRIC)
-    main = routes.kernel_routes(plan, IPS, INDEX)
+    main = routes.kernel_routes(routes.settle(plan, IPS, INDEX), INDEX)
     own = routes.source_routes(ADDRESSES, main, INDEX)
     assert {route.table for route in own} == {routes.SOURCE_TABLE + INDEX}
     assert [route.dst for route in own] == [FABRIC[0], FABRIC[2], FABRIC[1]]
