@@ -11,6 +11,9 @@ from cni.protocol.request import Request
 IN_PROCESS = {"rail-ipam": "ipam.plugin:make_ipam"}
 """Plugins of our own, by name, called without a process; text, so that none is imported unasked."""
 
+_NOT_IPAM = frozenset({"rail-sriov"})
+"""Plugins of our own that give no addresses: executing one would wait for its own caller's lock."""
+
 
 def ipam_for(request: Request) -> Ipam | None:
     """Return the IPAM plugin that a network configuration names, None when it names none.
@@ -19,13 +22,18 @@ def ipam_for(request: Request) -> Ipam | None:
         CniError: code 7, when `ipam` is malformed or the plugin is not in CNI_PATH.
     """
     ipam = request.config.get("ipam")
-    if not ipam:
+    if ipam is None or ipam == {}:
         return None
     name = ipam.get("type") if isinstance(ipam, dict) else None
     if not isinstance(name, str) or not name:
         raise CniError(
             Code.INVALID_CONFIG,
             f"ipam is {ipam!r}, expected an object with the plugin's name in type",
+        )
+    if name in _NOT_IPAM:
+        raise CniError(
+            Code.INVALID_CONFIG,
+            f"ipam.type is {name!r}, expected an IPAM plugin, such as rail-ipam",
         )
     if name in IN_PROCESS:
         module, _, factory = IN_PROCESS[name].partition(":")

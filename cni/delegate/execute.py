@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import subprocess
 from pathlib import Path
@@ -13,6 +14,8 @@ from cni.protocol import results
 from cni.protocol.errors import CniError, Code
 from cni.protocol.request import IDENTIFIER, Request
 from cni.protocol.versions import RULES, Command
+
+log = logging.getLogger(__name__)
 
 _PATIENCE = 120.0
 """Seconds that a delegate may take; kubelet gives a whole pod 4 minutes."""
@@ -33,8 +36,13 @@ class ExecutedIpam:
         return Allocation(results.parse(answer, below=f"the result of {self._program.name}"))
 
     def release(self, request: Request) -> None:
-        """Execute DEL."""
-        self._run(Command.DEL, request)
+        """Execute DEL; a plugin that does not speak the version cannot have held anything in it."""
+        try:
+            self._run(Command.DEL, request)
+        except CniError as error:
+            if error.code != Code.INCOMPATIBLE_VERSION:
+                raise
+            log.warning("%s", error)
 
     def check(self, request: Request) -> None:
         """Execute CHECK."""
@@ -70,7 +78,7 @@ class ExecutedIpam:
     def _read(self, command: Command, done: subprocess.CompletedProcess[bytes]) -> Any:
         try:
             answer = json.loads(done.stdout) if done.stdout.strip() else None
-        except ValueError:
+        except (ValueError, RecursionError):
             answer = None
         if done.returncode == 0 and (command is not Command.ADD or isinstance(answer, dict)):
             return answer

@@ -17,8 +17,8 @@ from pathlib import Path
 from cni.host.paths import private_folder
 from cni.protocol.errors import CniError, Code
 
-_CONTAINER_SHARDS = 1024
-"""Containers come and go for years: their locks share a fixed number of files."""
+_SHARDS = 1024
+"""Containers come and go, and names are invented: they share a fixed number of files."""
 PATIENCE = 60.0
 """Seconds to wait for a lock; kubelet gives a whole pod 4 minutes."""
 
@@ -36,14 +36,13 @@ class Locks:
         Raises:
             CniError: code 11, when another request held it for longer than `patience` seconds.
         """
-        shard = zlib.crc32(container_id.encode()) % _CONTAINER_SHARDS
-        with self._hold(f"container-{shard:03x}", patience):
+        with self._hold(f"container-{_shard(container_id)}", patience):
             yield
 
     @contextmanager
     def device(self, name: str, patience: float = PATIENCE) -> Iterator[None]:
         """Let one request at a time decide who holds a device (code 11 as above)."""
-        with self._hold(f"device-{name}", patience):
+        with self._hold(f"device-{_shard(name)}", patience):
             yield
 
     @contextmanager
@@ -61,6 +60,10 @@ class Locks:
             yield
         finally:
             os.close(descriptor)
+
+
+def _shard(name: str) -> str:
+    return f"{zlib.crc32(name.encode()) % _SHARDS:03x}"
 
 
 def _acquire(descriptor: int, file: Path, patience: float) -> None:

@@ -37,13 +37,14 @@ def configure(request: Request, folder: Path) -> None:
         folder: the only one that a file may be in.
 
     Raises:
-        CniError: code 7 on ADD, when the file is to be anywhere else; a DEL must not fail for it.
+        CniError: code 7 on ADD, when the file is to be anywhere else, 5 when it cannot be opened;
+            a DEL must not fail for it.
     """
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     name = request.config.get("logFile")
     if name:
         try:
-            handlers.append(_PrivateFile(_checked(name, folder)))
+            handlers.append(_open(name, folder))
         except CniError:
             if request.command is Command.ADD:
                 raise
@@ -58,6 +59,15 @@ def configure(request: Request, folder: Path) -> None:
         handlers=handlers,
         force=True,
     )
+
+
+def _open(name: object, folder: Path) -> logging.Handler:
+    try:
+        return _PrivateFile(_checked(name, folder))
+    except OSError as error:
+        raise CniError(
+            Code.IO_FAILURE, f"logFile is {name!r}, which cannot be opened in {folder}: {error}"
+        ) from None
 
 
 class _PrivateFile(logging.FileHandler):

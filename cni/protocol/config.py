@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
+_JSON_WORDS = {"tuple": "list", "dictionary": "object"}
+_LONGEST = 200
+"""Characters of an offending value that a message repeats."""
+
 PROTOCOL_KEYS = frozenset({
     "cniVersion", "name", "type", "args", "capabilities", "runtimeConfig", "prevResult", "dns",
     "ipam", "disableCheck", "disableGC",
@@ -24,7 +28,7 @@ PROTOCOL_KEYS = frozenset({
 class Config(BaseModel):
     """Base of every configuration: immutable, strict; unknown keys are kept, to be named."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True, populate_by_name=True)
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
 
     def unknown_keys(self) -> list[str]:
         """Return the keys that nobody will read, for a warning: a misspelt key is not silence."""
@@ -59,8 +63,17 @@ def _describe(problem: ErrorDetails, below: str) -> str:
     ]
     key = ".".join(parts) or "the configuration"
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    for python, json in _JSON_WORDS.items():
+        message = message.replace(python, json)
+    message = message.partition(" or instance of ")[0]
     if problem["type"] == "missing":
         return f"{key} is missing"
     if problem["type"] == "value_error" and not problem["loc"]:
         return message
-    return f"{key} is {problem['input']!r}, expected {message}"
+    return f"{key} is {shown(problem['input'])}, expected {message}"
+
+
+def shown(value: object) -> str:
+    """Return a value for a message: as it was written, but not at any length."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -32,6 +32,8 @@ _KNOWN_ARGUMENTS = frozenset({
     "K8S_POD_NAMESPACE", "K8S_POD_NAME", "K8S_POD_INFRA_CONTAINER_ID", "K8S_POD_UID",
 })  # fmt: skip
 
+_DEEPEST = 64
+"""Levels of JSON: what is read must also be writable, wherever on the stack that is."""
 _OF_ATTACHMENT = frozenset({Command.ADD, Command.DEL, Command.CHECK})
 """Commands about one attachment; for the others, CNI_CONTAINERID and the like mean nothing."""
 _REQUIRED: dict[Command, tuple[str, ...]] = {
@@ -162,7 +164,8 @@ def read(environ: Mapping[str, str], stdin: bytes) -> Request:
 
 def stated_version(config: Mapping[str, Json]) -> Json:
     """Return a configuration's `cniVersion`, or what its absence means."""
-    return config.get("cniVersion") or UNSTATED
+    version = config.get("cniVersion", "")
+    return UNSTATED if version == "" else version
 
 
 def _command(environ: Mapping[str, str]) -> Command:
@@ -192,7 +195,19 @@ def _decode(stdin: bytes, command: Command) -> Mapping[str, Json]:
             Code.DECODE_FAILURE,
             f"the network configuration is a JSON {type(config).__name__}, expected an object",
         )
+    if _is_deep(config, _DEEPEST):
+        raise CniError(
+            Code.DECODE_FAILURE,
+            f"the network configuration is nested deeper than {_DEEPEST} levels",
+        )
     return config
+
+
+def _is_deep(value: Json, levels: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return not levels or any(_is_deep(each, levels - 1) for each in inner)
 
 
 def _check_name(config: Mapping[str, Json]) -> None:
@@ -205,6 +220,11 @@ def _check_name(config: Mapping[str, Json]) -> None:
 
 
 def _check_environment(command: Command, environ: Mapping[str, str]) -> None:
+    for key in ("CNI_NETNS", "CNI_ARGS", "CNI_PATH"):
+        if not _is_text(environ.get(key, "")):
+            raise CniError(
+                Code.INVALID_ENVIRONMENT, f"{key} is {environ[key]!r}, expected UTF-8 without zeros"
+            )
     missing = [key for key in _REQUIRED[command] if not environ.get(key)]
     if missing:
         raise CniError(
@@ -223,8 +243,14 @@ def _check_environment(command: Command, environ: Mapping[str, str]) -> None:
         raise CniError(
             Code.INVALID_ENVIRONMENT, f"CNI_IFNAME is {environ['CNI_IFNAME']!r}: {problem}"
         )
-    if "\0" in environ.get("CNI_NETNS", ""):
-        raise CniError(Code.INVALID_ENVIRONMENT, "CNI_NETNS contains a zero byte")
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in value
 
 
 def ifname_problem(name: str) -> str:
@@ -235,8 +261,10 @@ def ifname_problem(name: str) -> str:
         return f"it is longer than {_IFNAME_BYTES} bytes"
     if name in {".", ".."}:
         return "it is a folder, not a name"
+    if name in {"all", "default"}:
+        return "in /proc/sys/net/ipv4/conf it stands for other interfaces"
     bad = next(
-        (char for char in name if char in "/:" or char.isspace() or not char.isprintable()), ""
+        (char for char in name if char in "/:%" or char.isspace() or not char.isprintable()), ""
     )
     return f"it contains {bad!r}" if bad else ""
 

@@ -102,6 +102,18 @@ def test_it_does_not_hang(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None
     assert caught.value.code == Code.TRY_AGAIN
 
 
+def test_a_version_that_it_does_not_speak_holds_nothing_to_release(bench: Bench) -> None:
+    ipam = bench.write('cat >/dev/null; echo \'{"code": 1, "msg": "incompatible"}\'; exit 1')
+    ipam.release(bench.request())
+    with pytest.raises(CniError, match="incompatible"):
+        ipam.allocate(bench.request())
+
+
+def test_a_main_plugin_is_no_ipam_plugin(bench: Bench) -> None:
+    with pytest.raises(CniError, match="expected an IPAM plugin"):
+        ipam_for(bench.request(ipam={"type": "rail-sriov"}))
+
+
 @pytest.mark.parametrize("name", ["../sh", "a/b", "", "-x"])
 def test_a_name_is_no_path(bench: Bench, name: str) -> None:
     with pytest.raises(CniError, match="expected the name"):
@@ -114,12 +126,14 @@ def test_where_it_was_looked_for(bench: Bench) -> None:
     assert caught.value.code == Code.INVALID_CONFIG
 
 
-@pytest.mark.parametrize("ipam", [{}, None, ""])
+@pytest.mark.parametrize("ipam", [{}, None])
 def test_no_ipam_is_none(bench: Bench, ipam: object) -> None:
     assert ipam_for(bench.request(ipam=ipam)) is None
 
 
-@pytest.mark.parametrize("ipam", ["host-local", {"subnet": "10.60.0.0/16"}, {"type": 7}, [1]])
+@pytest.mark.parametrize(
+    "ipam", ["host-local", {"subnet": "10.60.0.0/16"}, {"type": 7}, [1], [], "", 0, False]
+)
 def test_an_ipam_that_names_no_plugin(bench: Bench, ipam: object) -> None:
     with pytest.raises(CniError, match="ipam is"):
         ipam_for(bench.request(ipam=ipam))

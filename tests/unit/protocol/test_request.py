@@ -50,7 +50,23 @@ def test_container_ids(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "-", "x" * 16, "ä" * 8, "a/b", "a:b", "a b", "a\tb", ".", "..", "a\x7fb"]
+    "name",
+    [
+        "",
+        "-",
+        "x" * 16,
+        "ä" * 8,
+        "a/b",
+        "a:b",
+        "a b",
+        "a\tb",
+        ".",
+        "..",
+        "a\x7fb",
+        "net%d",
+        "all",
+        "default",
+    ],
 )
 def test_interface_names_that_linux_would_not_take(name: str) -> None:
     error = refused(CNI_IFNAME=name)
@@ -72,7 +88,9 @@ def test_the_netns_is_needed_but_for_del() -> None:
     assert refused(CNI_NETNS="-").code == Code.INVALID_ENVIRONMENT
     assert refused(CNI_COMMAND="CHECK", CNI_NETNS="").code == Code.INVALID_ENVIRONMENT
     assert request(CNI_COMMAND="DEL", CNI_NETNS="").netns == ""
-    assert "zero byte" in refused(CNI_NETNS="/run/\0x").msg
+    for key in ("CNI_NETNS", "CNI_ARGS"):
+        assert "UTF-8" in refused(**{key: "/run/\0x"}).msg
+        assert "UTF-8" in refused(**{key: "A=\udcff"}).msg
 
 
 @pytest.mark.parametrize("command", ["GC", "STATUS"])
@@ -82,16 +100,26 @@ def test_gc_and_status_need_no_container(command: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "stdin", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'"text"', b"{'a': 1}"]
+    "stdin",
+    [
+        b'{"x": ' + b"[" * 70 + b"]" * 70 + b"}",
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"\xff",
+        b"[" * 100_000,
+        b'"text"',
+        b"{'a': 1}",
+    ],
 )
 def test_what_is_no_json_object(stdin: bytes) -> None:
     assert refused(stdin).code == Code.DECODE_FAILURE
 
 
-@pytest.mark.parametrize("version", ["2.0.0", "1.1", 1, ["1.1.0"], {}, "v1.0.0"])
+@pytest.mark.parametrize("version", ["2.0.0", "1.1", 1, ["1.1.0"], {}, [], None, False, "v1.0.0"])
 def test_unsupported_versions(version: object) -> None:
-    error = refused(json.dumps({**CONFIG, "cniVersion": version} if version else CONFIG).encode()
-                    if version else b'{"cniVersion": {"a": 1}, "name": "x"}')  # fmt: skip
+    error = refused(json.dumps(CONFIG | {"cniVersion": version}).encode())
     assert error.code == Code.INCOMPATIBLE_VERSION
     assert "1.1.0" in error.details
 

@@ -49,7 +49,7 @@ def refused(config: dict[str, Any], code: Code = Code.INVALID_CONFIG, **values: 
         ("prefixes", ["10.60.0.1/16"], "without host bits"),
         ("prefixes", [7], "a network like"),
         ("sourceRouting", "yes", "valid boolean"),
-        ("sysctl", ["net.ipv4.ip_forward"], "valid dictionary"),
+        ("sysctl", ["net.ipv4.ip_forward"], "valid object"),
         ("logLevel", "loud", "'debug'"),
         ("vlan", 4095, "4094"),
         ("vlanQoS", 8, "7"),

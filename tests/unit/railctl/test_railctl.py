@@ -67,7 +67,7 @@ def test_an_unfinished_attachment_is_shown_as_such(
     world.node.attachments.save(record.model_copy(update={"attached": False}))
     (row,) = rows("attachments")
     assert row["state"] == "unfinished"
-    assert row["age"].endswith("s")
+    assert row["age"]
 
 
 @pytest.mark.usefixtures("world")
