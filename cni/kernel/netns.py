@@ -29,7 +29,10 @@ MOUNTS = PROC / "self/mountinfo"
 
 _NS_GET_NSTYPE = 0xB703
 _SO_NETNS_COOKIE = 71
-_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ESRCH})
+# What opening something else than a namespace gives: nothing, a loop of links, a socket, a tty.
+_GONE = frozenset({
+    errno.ENOENT, errno.ENOTDIR, errno.ESRCH, errno.ELOOP, errno.ENXIO, errno.ENAMETOOLONG,
+})  # fmt: skip
 # A line of mountinfo: id, parent, major:minor, root within the file system, mount point, …
 _MOUNTED_NETNS = re.compile(r"\S+ \S+ (\d+):(\d+) net:\[(\d+)\] (\S+) ")
 _OCTAL_ESCAPE = re.compile(r"\\([0-7]{3})")

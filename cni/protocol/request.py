@@ -23,7 +23,7 @@ Json: TypeAlias = Any
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]*")
 """Container ids and network names (SPEC: "Overview: Parameters")."""
-_IDENTIFIER_FORM = "letters, digits, '_', '.' and '-', starting with a letter or digit"
+IDENTIFIER_FORM = "letters, digits, '_', '.' and '-', starting with a letter or digit"
 _IFNAME_BYTES = 15
 """IFNAMSIZ without its terminating zero."""
 
@@ -215,7 +215,7 @@ def _check_name(config: Mapping[str, Json]) -> None:
     if not isinstance(name, str) or not IDENTIFIER.fullmatch(name):
         raise CniError(
             Code.INVALID_CONFIG,
-            f"name is {name!r}, expected {_IDENTIFIER_FORM}",
+            f"name is {name!r}, expected {IDENTIFIER_FORM}",
         )
 
 
@@ -236,7 +236,7 @@ def _check_environment(command: Command, environ: Mapping[str, str]) -> None:
     if not IDENTIFIER.fullmatch(container_id):
         raise CniError(
             Code.INVALID_ENVIRONMENT,
-            f"CNI_CONTAINERID is {container_id!r}, expected {_IDENTIFIER_FORM}",
+            f"CNI_CONTAINERID is {container_id!r}, expected {IDENTIFIER_FORM}",
         )
     problem = ifname_problem(environ["CNI_IFNAME"])
     if problem:

@@ -14,6 +14,7 @@ from ipaddress import (
     IPv6Interface,
     IPv6Network,
 )
+from collections.abc import Collection
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -31,6 +32,28 @@ def _no_number(value: object) -> object:
 _InterfaceAddress = Annotated[IPv4Interface | IPv6Interface, BeforeValidator(_no_number)]
 _Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(_no_number)]
 _Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_no_number)]
+
+
+def _integer(lowest: int, highest: int, reserved: Collection[int] = ()) -> BeforeValidator:
+    """Return a check that a value is an integer that the kernel has room for."""
+    form = f"an integer from {lowest} to {highest}"
+    besides = "".join(f", not {value}" for value in reserved)
+
+    def check(value: object) -> object:
+        fits = type(value) is int and lowest <= value <= highest  # True is an int, and no number
+        if value is not None and (not fits or value in reserved):
+            raise ValueError(form + besides)
+        return value
+
+    return BeforeValidator(check)
+
+
+_U8 = Annotated[int | None, _integer(0, 2**8 - 1)]
+_U16 = Annotated[int | None, _integer(0, 2**16 - 1)]
+_U32 = Annotated[int | None, _integer(0, 2**32 - 1)]
+_LOCAL_TABLE = 255
+"""The kernel's own, of the addresses of this host."""
+_Table = Annotated[int | None, _integer(1, 2**32 - 1, reserved=[_LOCAL_TABLE])]
 
 
 class _Part(BaseModel):
@@ -61,11 +84,11 @@ class Route(_Part):
 
     dst: _Network
     gw: _Address | None = None
-    mtu: int | None = None
-    advmss: int | None = None
-    priority: int | None = None
-    table: int | None = None
-    scope: int | None = None
+    mtu: _U16 = None
+    advmss: _U16 = None
+    priority: _U32 = None
+    table: _Table = None
+    scope: _U8 = None
 
 
 class Dns(_Part):
@@ -86,6 +109,31 @@ class Result(_Part):
     dns: Dns = Dns()
 
 
+class _OfFamily(_Part):
+    """What 0.1.0 and 0.2.0 say of one family."""
+
+    ip: _InterfaceAddress
+    gateway: _Address | None = None
+    routes: tuple[Route, ...] | None = None
+
+
+class _Oldest(_Part):
+    """A result of 0.1.0 or 0.2.0."""
+
+    ip4: _OfFamily | None = None
+    ip6: _OfFamily | None = None
+    dns: Dns | None = None
+
+    def result(self) -> Result:
+        """Return the same in the form of 1.1.0."""
+        parts = [part for part in (self.ip4, self.ip6) if part]
+        return Result(
+            ips=tuple(Ip(address=part.ip, gateway=part.gateway) for part in parts),
+            routes=tuple(route for part in parts for route in part.routes or ()),
+            dns=self.dns or Dns(),
+        )
+
+
 _ROUTE_BASICS = ("dst", "gw")
 _INTERFACE_BASICS = ("name", "mac", "sandbox")
 
@@ -101,7 +149,7 @@ def parse(document: Any, *, below: str = "") -> Result:
         CniError: code 7, naming what is malformed.
     """
     if isinstance(document, dict) and ("ip4" in document or "ip6" in document):
-        document = _from_ip4_ip6(document)
+        return parse_model(_Oldest, document, below=below).result()
     return parse_model(Result, document, below=below)
 
 
@@ -155,15 +203,6 @@ _SHAPES = {
     Shape.IPS: _plain,
     Shape.IPS_WITH_DETAILS: _with_details,
 }
-
-
-def _from_ip4_ip6(document: dict[str, Any]) -> dict[str, Any]:
-    parts = [part for key in ("ip4", "ip6") if isinstance(part := document.get(key), dict)]
-    return {
-        "ips": [{"address": part.get("ip"), "gateway": part.get("gateway")} for part in parts],
-        "routes": [route for part in parts for route in part.get("routes") or []],
-        "dns": document.get("dns") or {},
-    }
 
 
 def _family(ip: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ The order is the design's: nothing is touched before the intent is on disk, and 
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,7 @@ from cni.rail import device as devices
 from cni.rail import device_info
 from cni.rail.attachment import Record
 from cni.rail.config import RailConfig
-from cni.rail.detach import Whereabouts, detach, find_namespace, release_request
+from cni.rail.detach import Whereabouts, detach, find_namespace
 from cni.rail.node import Node
 from cni.rail.steps import Steps
 
@@ -40,6 +41,11 @@ def attach(node: Node, request: Request, config: RailConfig) -> Result:
         with node.locks.device(key):
             _finish_former(node, request, key)
             device = devices.find(config, node.kernel.host, node.sysfs)
+            if device.key != key:
+                raise CniError(
+                    Code.TRY_AGAIN,
+                    f"{config.wanted_device} became another device while it was waited for",
+                )
             devices.check_mtu(device, config.mtu)
             _check_ifname_is_free(pod, request)
             node.ipam_for(request)  # one that is not there is refused before anything is begun
@@ -59,7 +65,7 @@ def _attach(
         boot_id=node.kernel.boot_id(),
         # Not of the request: who had to wait for the device has it later than who had not.
         started=node.kernel.uptime(),
-        config=dict(request.config),
+        config=json.dumps(dict(request.config)),
         args=dict(request.args),
         device=device.identity(config.mac or ""),
         baseline=baseline,
@@ -71,7 +77,8 @@ def _attach(
     try:
         steps.save()
         for record in unrestored:
-            node.attachments.forget(record)
+            if record.released:
+                node.attachments.forget(record)
         return steps.run(device)
     except BaseException as error:
         _undo(node, request, steps.record, error)
@@ -138,7 +145,7 @@ def _is_alive(node: Node, record: Record) -> bool:
 def _finish(node: Node, request: Request, former: Record) -> None:
     log.info("finishing the attachment of %s first", former.holder)
     try:
-        where = detach(node, former, release_request(former, request), former.netns_path)
+        where = detach(node, former, request)
     except CniError as error:
         # The device is home; that a former holder's IPAM plugin is unwell is its own DEL's matter.
         log.warning("the addresses of %s are not released yet: %s", former.holder, error)
@@ -166,7 +173,7 @@ def _unrestored(node: Node, device: devices.Device) -> list[Record]:
     """Return the records that still wait for this very device to get its name back."""
     return [
         record
-        for record in node.attachments.on(device.identity("").key)
+        for record in node.attachments.on(device.key)
         if devices.recognise([device.link], record.device)
     ]
 
@@ -174,7 +181,7 @@ def _unrestored(node: Node, device: devices.Device) -> list[Record]:
 def _undo(node: Node, request: Request, record: Record, cause: BaseException) -> None:
     """Undo a failed ADD; when that fails too, say so and leave the rest to DEL."""
     try:
-        detach(node, record, release_request(record, request), request.netns)
+        detach(node, record, request)
     except Exception as error:
         log.exception("undoing the failed ADD of %s failed", record.holder)
         cause.add_note(f"undoing it failed as well: {error}; DEL will finish it")

@@ -12,17 +12,16 @@ import logging
 from collections.abc import Iterator
 from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cni.host.paths import draft_of, private_folder, write_atomically
 from cni.kernel.types import Interface, NetnsId, Route, Rule
+from cni.protocol.errors import CniError, Code
 from cni.protocol.request import Attachment, Pod
 
 log = logging.getLogger(__name__)
-
-_FORMAT = 1
 
 
 class _Saved(BaseModel):
@@ -34,6 +33,8 @@ class DeviceIdentity(_Saved):
 
     pci_address: str
     """Of a VF; empty for any other netdev."""
+    bus_address: str
+    """Of any PCI device; empty for what is on no bus."""
     host_name: str
     kind: str
     permanent_mac: str
@@ -41,6 +42,11 @@ class DeviceIdentity(_Saved):
     """Those it may carry: its own, and the one that was asked for."""
     lower: int
     """A veth's peer, or the link below."""
+
+    @property
+    def outlives_namespace(self) -> bool:
+        """Whether the kernel hands it back to the host when its namespace dies."""
+        return bool(self.bus_address) or not self.kind
 
     @property
     def key(self) -> str:
@@ -69,15 +75,15 @@ class Baseline(_Saved):
 class Record(_Saved):
     """One attachment of one device."""
 
-    version: int = _FORMAT
+    version: Literal[1] = 1
     attachment: Attachment
     pod: Pod
     rail: str
     boot_id: str
     started: int
     """CLOCK_BOOTTIME in nanoseconds, from when on it had the device."""
-    config: dict[str, Any]
-    """The network configuration: whoever finishes this must release its addresses with it."""
+    config: str
+    """The network configuration, JSON: whoever finishes this releases its addresses with it."""
     args: dict[str, str]
     device: DeviceIdentity
     baseline: Baseline
@@ -87,6 +93,8 @@ class Record(_Saved):
     """Of the link in the pod, once it is known there."""
     device_info: str = ""
     """The file that tells others of the device; empty for none."""
+    released: bool = False
+    """Its addresses are released; only the device waits for something."""
     attached: bool = False
     """ADD has succeeded."""
     addresses: tuple[Interface, ...] = ()
@@ -127,31 +135,49 @@ class Attachments:
         return next(same, None)
 
     def of(self, attachment: Attachment) -> list[Record]:
-        """Return the records of one attachment; more than one only if its device was changed."""
+        """Return the records of one attachment; more than one only if its device was changed.
+
+        Raises:
+            CniError: code 5, for one that cannot be read: it may be all that is known of a device.
+        """
         return list(self._read(f"{_digest(attachment)}.*.json"))
 
     def on(self, device_key: str) -> list[Record]:
-        """Return the records of one device, the oldest first."""
-        return sorted(self._read(f"*.{escape(device_key)}.json"), key=lambda record: record.started)
+        """Return the records of one device, the oldest first (code 5 as above)."""
+        found = self._read(f"*.{escape(device_key)}.json")
+        of_device = (record for record in found if record.device.key == device_key)
+        return sorted(of_device, key=lambda record: record.started)
 
     def all(self) -> list[Record]:
-        """Return every record, the oldest first."""
-        return sorted(self._read("*.json"), key=lambda record: record.started)
+        """Return every record that can be read, the oldest first; warn of the others."""
+        found = self._read("*.json", skip_unreadable=True)
+        return sorted(found, key=lambda record: record.started)
 
     def _file(self, record: Record) -> Path:
         return self._folder / f"{_digest(record.attachment)}.{record.device.key}.json"
 
-    def _read(self, pattern: str) -> Iterator[Record]:
+    def _read(self, pattern: str, *, skip_unreadable: bool = False) -> Iterator[Record]:
         for file in self._folder.glob(pattern):
             try:
                 yield Record.model_validate_json(file.read_bytes())
             except FileNotFoundError:
                 continue  # forgotten by another request since the listing
             except ValidationError as error:
-                # Torn by a power failure, or not ours: kept for a person, out of the way.
-                aside = file.with_suffix(".unreadable")
-                file.rename(aside)
-                log.warning("put aside an unreadable attachment record as %s: %s", aside, error)
+                unreadable = _unreadable(file, error)
+                if not skip_unreadable:
+                    raise unreadable from None
+                log.warning("%s", unreadable)
+
+
+def _unreadable(file: Path, error: ValidationError) -> CniError:
+    first = error.errors(include_url=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    return CniError(
+        Code.IO_FAILURE,
+        f"{file} is no record that this version of railcni can read ({where} {first['msg']})",
+        "if another version wrote it, install that one again; if a power failure tore it, its pod "
+        "is gone: see that its device is on the host, then remove the file",
+    )
 
 
 def _digest(attachment: Attachment) -> str:

@@ -14,13 +14,14 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from cni.kernel.sysfs import PCI_ADDRESS
 from cni.protocol.config import Config, parse
 from cni.protocol.errors import CniError, Code
-from cni.protocol.request import Json, Request, ifname_problem
+from cni.protocol.request import IDENTIFIER, IDENTIFIER_FORM, Json, Request, ifname_problem
 from cni.rail.sysctl import SysctlError, normalise
 
 _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
+_SYSCTL_VALUE = re.compile(r"[!-~][ -~]{0,255}")
 _MULTICAST_BIT = 1
 _NO_MAC = "00:00:00:00:00:00"
-NARROWEST_PREFIX = 8
+WIDEST_PREFIX = 8
 """A prefix shorter than this is no fabric but half of the Internet."""
 
 _VF_PROPERTIES = (
@@ -43,6 +44,18 @@ def _interface_name(value: str) -> str:
     return value
 
 
+def _name(value: str) -> str:
+    if not IDENTIFIER.fullmatch(value):
+        raise ValueError(IDENTIFIER_FORM)
+    return value
+
+
+def _sysctl_value(value: str) -> str:
+    if not _SYSCTL_VALUE.fullmatch(value):
+        raise ValueError("one line of up to 256 printable ASCII characters")
+    return value
+
+
 def _pci(value: str) -> str:
     lowered = value.lower()
     if not PCI_ADDRESS.fullmatch(lowered):
@@ -58,9 +71,9 @@ def _network(value: object) -> IPv4Network | IPv6Network:
         network = IPv6Network(value) if ":" in value else IPv4Network(value)
     except ValueError:
         raise ValueError(wanted) from None
-    if network.prefixlen < NARROWEST_PREFIX:
+    if network.prefixlen < WIDEST_PREFIX:
         raise ValueError(
-            f"a prefix of at least /{NARROWEST_PREFIX}: a rail never carries a default route"
+            f"a prefix of at least /{WIDEST_PREFIX}: a rail never carries a default route"
         )
     return network
 
@@ -84,7 +97,7 @@ class RailConfig(Config):
 
     device_id: PciAddress | None = Field(None, alias="deviceID")
     device: Annotated[str, AfterValidator(_interface_name)] | None = None
-    rail: str = ""
+    rail: Annotated[str, AfterValidator(_name)] = ""
     mtu: Annotated[int, Field(ge=1280, le=65535)] = 9000
     """Bytes; from 1280, the least that IPv6 takes."""
     mac: Mac | None = None
@@ -92,7 +105,7 @@ class RailConfig(Config):
     prefixes: tuple[Prefix, ...] = Field((), strict=False)
     source_routing: bool | None = Field(None, alias="sourceRouting")
     """None: on where another interface of the pod already serves the subnet."""
-    sysctl: dict[str, str | int] = Field({})
+    sysctl: dict[str, Annotated[str, AfterValidator(_sysctl_value)] | int] = Field({})
     log_level: Literal["debug", "info", "warning", "error", "panic"] = Field(
         "info", alias="logLevel"
     )
@@ -118,6 +131,11 @@ class RailConfig(Config):
                 f"expected at most max_tx_rate ({self.max_tx_rate})"
             )
         return self
+
+    def unknown_keys(self) -> list[str]:
+        """Return the keys that nobody will read, those in `runtimeConfig` too."""
+        unheard = (f"runtimeConfig.{key}" for key in self.runtime.unknown_keys())
+        return super().unknown_keys() + [key for key in unheard if key != "runtimeConfig.ips"]
 
     @property
     def wanted_device(self) -> str:

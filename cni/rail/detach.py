@@ -7,6 +7,7 @@ may be called after any step, any number of times, by anybody who finds the reco
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from zlib import crc32
 
 from cni.kernel.interface import Namespace
 from cni.kernel.types import KernelError, Link, NetnsGoneError
-from cni.protocol.request import Request
+from cni.protocol.request import Request, stated_version
 from cni.protocol.versions import Command
 from cni.rail import device_info
 from cni.rail.attachment import Record
@@ -53,8 +54,8 @@ def detach(node: Node, record: Record, request: Request, netns_hint: str = "") -
 
     Args:
         node: the node.
-        record: what ADD wrote down.
-        request: the one that is being served; its environment is used to call an IPAM plugin.
+        record: what ADD wrote down; with its configuration the addresses are released.
+        request: the one that is being served, whosever it is: the environment for IPAM plugins.
         netns_hint: where the runtime says the pod's namespace is; checked before it is believed.
 
     Raises:
@@ -68,13 +69,12 @@ def detach(node: Node, record: Record, request: Request, netns_hint: str = "") -
     else:
         where = _bring_home(node, record, netns_hint)
     if where is not Whereabouts.AWAY:
-        ipam = node.ipam_for(request)
-        if ipam:
-            ipam.release(request)
+        _release(node, record, request)
     if where.finished:
-        device_info.remove(record.device_info)
+        device_info.remove(record.device_info, record.device.pci_address)
         node.attachments.forget(record)
     else:
+        node.attachments.save(record.model_copy(update={"released": where is not Whereabouts.AWAY}))
         log.warning(
             "%s, the device of %s, is %s; it is recorded and finished by the next DEL, GC or ADD",
             record.device.host_name, record.holder, where.value,
@@ -82,17 +82,22 @@ def detach(node: Node, record: Record, request: Request, netns_hint: str = "") -
     return where
 
 
-def release_request(record: Record, request: Request) -> Request:
-    """Return the DEL that releases a record's addresses, in the environment of another request."""
-    return replace(
+def _release(node: Node, record: Record, request: Request) -> None:
+    """Release the addresses, with the configuration that they were allocated with."""
+    config = json.loads(record.config)
+    own = replace(
         request,
         command=Command.DEL,
-        config=record.config,
+        version=stated_version(config),
+        config=config,
         container_id=record.attachment.container_id,
         ifname=record.attachment.ifname,
         netns=record.netns_path,
         args=record.args,
     )
+    ipam = node.ipam_for(own)
+    if ipam:
+        ipam.release(own)
 
 
 def _is_superseded(node: Node, record: Record) -> bool:
@@ -114,7 +119,9 @@ def _bring_home(node: Node, record: Record, netns_hint: str) -> Whereabouts:
         link = _await_return(node, record, namespace_is_gone=pod is None)
     if link is not None:
         return restore(host, link, record)
-    if record.device.pci_address and node.sysfs.device_exists(record.device.pci_address):
+    device = record.device
+    unplugged = device.bus_address and not node.sysfs.device_exists(device.bus_address)
+    if device.outlives_namespace and not unplugged:
         return Whereabouts.AWAY
     return Whereabouts.DESTROYED
 
@@ -178,8 +185,8 @@ def _await_return(node: Node, record: Record, *, namespace_is_gone: bool) -> Lin
     deadline = time.monotonic() + _RETURN_PATIENCE
     while True:
         link = _on_host(node.kernel.host, record)
-        real = bool(record.device.pci_address) or not record.device.kind
-        if link or not real or not namespace_is_gone or time.monotonic() > deadline:
+        coming = namespace_is_gone and record.device.outlives_namespace
+        if link or not coming or time.monotonic() > deadline:
             return link
         time.sleep(0.02)
 
@@ -206,6 +213,9 @@ def _restore_names(host: Namespace, link: Link, record: Record) -> bool:
     if link.name != wanted.name and wanted.name in link.altnames:
         host.remove_altname(link.index, wanted.name)  # udev gave it; it blocks the renaming
     whole = link.name == wanted.name or _unless_taken(host, link, wanted.name, record, host.rename)
+    for altname in link.altnames:
+        if altname not in {*wanted.altnames, wanted.name}:
+            host.remove_altname(link.index, altname)  # the pod's
     for altname in wanted.altnames:
         if altname not in link.altnames:
             whole &= _unless_taken(host, link, altname, record, host.add_altname)

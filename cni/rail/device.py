@@ -24,12 +24,20 @@ class Device:
     link: Link
     function: VirtualFunction | None
     """None for a device that is no VF."""
+    bus_address: str
+    """On the PCI bus; empty for what is on none."""
+
+    @property
+    def key(self) -> str:
+        """The name of its lock and of its records."""
+        return self.identity("").key
 
     def identity(self, asked_mac: str) -> DeviceIdentity:
         """Return how it will be recognised, also after it got the MAC that was asked for."""
         link = self.link
         return DeviceIdentity(
             pci_address=self.function.address if self.function else "",
+            bus_address=self.bus_address,
             host_name=link.name,
             kind=link.kind,
             permanent_mac=link.permanent_mac,
@@ -79,10 +87,11 @@ def find(config: RailConfig, host: Namespace, sysfs: Sysfs) -> Device:
             f"device is {config.device!r}, an altname, expected the interface's name: {link.name}",
         )
     address = config.pci_address or sysfs.address_of(link.name)
-    reason = refusal(
-        link, host.links(), host.addresses(link.index), host.routes(link.index),
-        is_pf=sysfs.is_physical_function(link.name),
-    )  # fmt: skip
+    reason = (
+        refusal(link, host.links(), is_pf=sysfs.is_physical_function(link.name))
+        or uses(host.addresses(link.index), host.routes(link.index))
+        or _peers_uses(link, host)
+    )
     if reason:
         key = f"deviceID is {address!r}" if config.pci_address else f"device is {config.device!r}"
         raise CniError(
@@ -90,7 +99,7 @@ def find(config: RailConfig, host: Namespace, sysfs: Sysfs) -> Device:
             f"{key} ({link.name}): {reason}",
             "a rail takes only a device that nothing uses",
         )
-    return Device(link, sysfs.virtual_function(address) if address else None)
+    return Device(link, sysfs.virtual_function(address) if address else None, address)
 
 
 def _link_of_function(address: str, host: Namespace, sysfs: Sysfs) -> Link:
@@ -120,46 +129,48 @@ def _link_of_function(address: str, host: Namespace, sysfs: Sysfs) -> Link:
     return link
 
 
+_PLUMBING = frozenset({"bridge", "bond", "team", "vrf", "tun", "vxlan", "wireguard"})
+"""Kinds that carry somebody else's traffic by what they are."""
 _ON_TOP = frozenset({"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"})
 """Kinds whose IFLA_LINK is the device they sit on (a veth's is its peer)."""
 
 
-def refusal(
-    link: Link,
-    others: Sequence[Link],
-    addresses: Sequence[Interface],
-    routes: Sequence[Route],
-    *,
-    is_pf: bool,
-) -> str:
+def refusal(link: Link, others: Sequence[Link], *, is_pf: bool) -> str:
     """Return why a device of the host must not be taken into a pod, empty when it may."""
-    return next(_refusals(link, others, addresses, routes, is_pf=is_pf), "")
+    return next(_refusals(link, others, is_pf=is_pf), "")
 
 
-def _refusals(
-    link: Link,
-    others: Sequence[Link],
-    addresses: Sequence[Interface],
-    routes: Sequence[Route],
-    *,
-    is_pf: bool,
-) -> Iterator[str]:
+def _refusals(link: Link, others: Sequence[Link], *, is_pf: bool) -> Iterator[str]:
     if link.loopback:
         yield "it is the loopback interface"
     if is_pf:
         yield "it is a physical function"
-    if link.kind == "bridge":
-        yield "it is a bridge"
+    if link.kind in _PLUMBING:
+        yield f"it is a {link.kind}"
+    if link.kind == "veth" and link.lower_netnsid is not None:
+        yield "its other end is in another network namespace: it is some pod's uplink"
     for other in others:
         if other.index == link.master:
             yield f"it is a port of {other.name}"
         if other.kind in _ON_TOP and other.lower == link.index and other.lower_netnsid is None:
             yield f"{other.name} sits on it"
+
+
+def uses(addresses: Sequence[Interface], routes: Sequence[Route]) -> str:
+    """Return what the host uses a device for, empty for nothing."""
     for address in addresses:
         if not address.is_link_local:
-            yield f"it carries the address {address}"
+            return f"it carries the address {address}"
     for route in foreign_routes(routes, (), addresses):
-        yield f"the host routes {route.dst} through it"
+        return f"the host routes {route.dst} through it"
+    return ""
+
+
+def _peers_uses(link: Link, host: Namespace) -> str:
+    """Return what the host uses the other end of a veth for: it would lose its connection."""
+    peer = host.link(link.lower) if link.kind == "veth" else None
+    reason = uses(host.addresses(peer.index), host.routes(peer.index)) if peer else ""
+    return f"it leads to {peer.name}, and {reason}" if peer and reason else ""
 
 
 def recognise(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 from cni.host.paths import write_atomically
 from cni.kernel.sysfs import VirtualFunction
@@ -35,18 +36,41 @@ def path(config: RailConfig) -> str:
 
 
 def write(file: str, function: VirtualFunction) -> None:
-    """Write what is known of a VF."""
-    document = {
+    """Write what is known of a VF, beside what others wrote there.
+
+    Raises:
+        CniError: code 7, when the file speaks of another device.
+    """
+    target = Path(file)
+    document = _read(target)
+    known = document.get("pci", {})
+    if known.get("pci-address", function.address) != function.address:
+        raise CniError(
+            Code.INVALID_CONFIG,
+            f"runtimeConfig.CNIDeviceInfoFile is {file!r}, which is of {known['pci-address']}, "
+            f"expected one of {function.address} or none",
+        )
+    document |= {
         "type": "pci",
         "version": "1.1.0",
-        "pci": {"pci-address": function.address, "pf-pci-address": function.pf_address},
+        "pci": {**known, "pci-address": function.address, "pf-pci-address": function.pf_address},
     }
-    target = Path(file)
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     write_atomically(target, json.dumps(document).encode())
 
 
-def remove(file: str) -> None:
-    """Remove a file that `write` made; no error when it is gone."""
-    if file:
+def remove(file: str, address: str) -> None:
+    """Remove a file that speaks of a VF; leave one that speaks of another."""
+    if file and _read(Path(file)).get("pci", {}).get("pci-address") == address:
         Path(file).unlink(missing_ok=True)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """Return the document, empty when there is none that can be read."""
+    try:
+        document = json.loads(file.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return (
+        document if isinstance(document, dict) and isinstance(document.get("pci", {}), dict) else {}
+    )

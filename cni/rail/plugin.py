@@ -18,7 +18,7 @@ from cni.rail import device as devices
 from cni.rail.attach import attach
 from cni.rail.attachment import Attachments, Record
 from cni.rail.check import check
-from cni.rail.detach import detach, release_request
+from cni.rail.detach import detach
 from cni.rail.node import Node
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class RailSriov:
         config = rail_config.read(request)
         for key in config.unknown_keys():
             log.warning(
-                "the key %s of network %s is unknown and has no effect", key, request.network
+                "the key %r of network %s is unknown and has no effect", key, request.network
             )
         return attach(self._node, request, config)
 
@@ -50,9 +50,17 @@ class RailSriov:
                     if record:
                         detach(node, record, request, request.netns)
             node.attachments.sweep(request.attachment)
-            ipam = None if known else node.ipam_for(request)
-            if ipam:  # no record, yet addresses perhaps: those of a record that was lost
-                ipam.release(request)
+            if not known:  # yet addresses perhaps: those of a record that was lost
+                self._release_unrecorded(request)
+
+    def _release_unrecorded(self, request: Request) -> None:
+        try:
+            ipam = self._node.ipam_for(request)
+        except CniError as error:
+            log.warning("nothing can be held of it: %s", error)  # nor did ADD get by it
+            return
+        if ipam:
+            ipam.release(request)
 
     def check(self, request: Request) -> None:
         """Compare the attachment with the result of its ADD."""
@@ -71,9 +79,12 @@ class RailSriov:
         # What could not be freed keeps its addresses as well.
         entries = [{"containerID": c, "ifname": i} for c, i in sorted(valid | kept)]
         config = {**request.config, "cni.dev/valid-attachments": entries}
-        ipam = self._node.ipam_for(request)
-        if ipam:
-            ipam.collect(replace(request, config=config))
+        try:
+            ipam = self._node.ipam_for(request)
+            if ipam:
+                ipam.collect(replace(request, config=config))
+        except (CniError, OSError) as error:
+            errors.append(f"addresses: {error}")
         if errors:
             raise CniError(Code.IO_FAILURE, f"not freed: {'; '.join(errors)}")
 
@@ -81,6 +92,7 @@ class RailSriov:
         """Raise when an ADD would fail."""
         node, config = self._node, rail_config.read(request)
         try:
+            rail_config.sysctls(config, "net1")
             if config.wanted_device:
                 _check_device(node, config)
         except CniError as error:
@@ -114,7 +126,7 @@ class RailSriov:
                     return ""
                 record = node.attachments.again(listed)
                 if record == listed:
-                    detach(node, record, release_request(record, request))
+                    detach(node, record, request)
         except (CniError, OSError) as error:
             return f"{listed.holder}: {error}"
         return ""

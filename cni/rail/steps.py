@@ -17,7 +17,7 @@ from cni.protocol.results import Result
 from cni.rail import config as rail_config
 from cni.rail import device_info, routes, sysctl
 from cni.rail.attachment import Record
-from cni.rail.config import NARROWEST_PREFIX, RailConfig
+from cni.rail.config import WIDEST_PREFIX, RailConfig
 from cni.rail.device import Device
 from cni.rail.node import Node
 
@@ -177,12 +177,12 @@ class Steps:
 def _check_subnets(subnets: Sequence[Network], declared: Sequence[Network]) -> None:
     """Raise code 102 when the kernel would route to an address's subnet what is not the rail's."""
     for subnet in subnets:
-        if subnet.prefixlen < NARROWEST_PREFIX or (
+        if subnet.prefixlen < WIDEST_PREFIX or (
             declared and not routes.is_inside(subnet, declared)
         ):
             raise CniError(
                 Code.ROUTE_REFUSED,
                 f"the IPAM result has an address in {subnet}, which is not inside the fabric's "
-                f"prefixes ({', '.join(map(str, declared)) or f'at least /{NARROWEST_PREFIX}'})",
+                f"prefixes ({', '.join(map(str, declared)) or f'at least /{WIDEST_PREFIX}'})",
                 "give the address the rail's own prefix length",
             )

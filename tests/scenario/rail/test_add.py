@@ -81,7 +81,11 @@ def test_siblings_are_reached_through_the_gateway_from_every_rail(world: World) 
             "type": "rail-ipam", "fabric": "backend", "rail": rail, "rails": RAILS,
             "gateway": gateway,
         }  # fmt: skip
-        names = {"network": rail, "ifname": f"net{number}", "device": world.add_device()}
+        names: dict[str, Any] = {
+            "network": rail,
+            "ifname": f"net{number}",
+            "device": world.add_device(),
+        }
         reply = world.call("ADD", pod=pod, ipam=ipam, **names)
         assert reply.document is not None
         assert reply.exit_code == 0, reply.document
@@ -208,10 +212,39 @@ def test_the_record_is_there_before_the_first_change_and_roots_alone(world: Worl
     assert record["baseline"]["name"] == device
 
 
-def test_an_unreadable_record_is_put_aside_and_kept(world: World) -> None:
+@pytest.mark.parametrize("change", [{"version": 2}, {"attachment": 7}, {"later": True}])
+def test_an_unreadable_record_is_kept_and_named(world: World, change: dict[str, Any]) -> None:
     device, pod = world.add_device(), world.add_pod()
     world.call("ADD", pod=pod, device=device)
     (name,) = world.records()
-    (world.paths.attachments / name).write_text("{")
+    file = world.paths.attachments / name
+    whole = file.read_text()
+    file.write_text(json.dumps(json.loads(whole) | change))
+    for command in ("DEL", "ADD", "CHECK"):
+        failed(world.call(command, pod=pod, device=device), Code.IO_FAILURE, str(file))
+    assert world.node.attachments.all() == []  # what only looks does not stumble over it
+    assert (world.records(), len(world.held())) == ([name], 1)
+    file.write_text(whole)
     assert world.call("DEL", pod=pod, device=device).exit_code == 0
-    assert world.records() == [name.replace(".json", ".unreadable")]
+    assert (world.records(), world.held()) == ([], [])
+
+
+def test_another_pods_uplink_is_not_taken(world: World) -> None:
+    uplink, victim, attacker = world.add_device(), world.add_pod(), world.add_pod()
+    host = world.kernel.host
+    link = host.find(uplink)
+    assert link is not None
+    with world.kernel.open(victim) as pod:
+        host.move(link.lower, pod, "eth0")
+    reply = world.call("ADD", pod=attacker, device=uplink)
+    failed(reply, Code.INVALID_CONFIG, "some pod's uplink")
+    assert world.in_pod(victim)[0] == ["lo", "eth0"]
+
+
+def test_what_leads_to_an_address_of_the_host_is_not_taken(world: World) -> None:
+    device = world.add_device()
+    host = world.kernel.host
+    link = host.find(device)
+    assert link is not None
+    host.add_address(link.lower, ip_interface("192.0.2.1/32"))
+    failed(world.call("ADD", pod=world.add_pod(), device=device), Code.INVALID_CONFIG, "192.0.2.1")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cni.kernel.interface import Namespace
 from cni.kernel.types import Link
+from cni.protocol.errors import Code
 from cni.rail.attachment import Record
 from tests.scenario.rail.worlds import World
 
@@ -196,3 +199,37 @@ def test_a_dead_holders_device_is_restored_before_the_next_add(world: World) -> 
     assert len(world.held()) == 1
     (after,) = world.node.attachments.all()
     assert after.baseline == record.baseline
+
+
+def test_with_another_ipam_than_at_add_the_addresses_are_released(world: World) -> None:
+    device, pod, before = attached(world)
+    assert world.call("DEL", pod=pod, device=device, ipam={}).exit_code == 0
+    done(world, device, before)
+
+
+@pytest.mark.parametrize("ipam", [{"type": "not-installed"}, "host-local", {"type": "rail-sriov"}])
+def test_what_add_refused_before_it_began_del_does_not_trip_over(world: World, ipam: Any) -> None:
+    device, pod = world.add_device(), world.add_pod()
+    before = world.seen(device)
+    assert world.call("ADD", pod=pod, device=device, ipam=ipam).exit_code == 1
+    assert world.call("DEL", pod=pod, device=device, ipam=ipam).exit_code == 0
+    done(world, device, before)
+
+
+def test_a_namespace_path_that_is_something_else_entirely(world: World, tmp_path: Path) -> None:
+    device, _, before = attached(world)
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    reply = world.call("ADD", pod=str(tmp_path / "loop"), device=device, container="c2")
+    assert reply.document is not None
+    assert reply.document["code"] == Code.INVALID_ENVIRONMENT
+    assert world.call("DEL", pod=str(tmp_path / "loop"), device=device).exit_code == 0
+    done(world, device, before)
+
+
+def test_whatever_the_configuration_contains_the_device_comes_home(world: World) -> None:
+    device, pod = world.add_device(), world.add_pod()
+    before = world.seen(device)
+    odd: dict[str, Any] = {"x": json.loads("[" * 60 + "]" * 60), "y": "\ud800", "z": float("nan")}
+    for command in ("ADD", "DEL"):
+        assert world.call(command, pod=pod, device=device, **odd).exit_code == 0
+    done(world, device, before)

@@ -118,8 +118,45 @@ def test_the_device_info_file(memory: MemoryWorld, monkeypatch: pytest.MonkeyPat
         "version": "1.1.0",
         "pci": {"pci-address": VF, "pf-pci-address": "0000:3b:00.0"},
     }
+    file.write_text(
+        json.dumps({"type": "pci", "pci": {"pci-address": VF, "rdma-device": "mlx5_3"}})
+    )
     memory.call("DEL", pod=pod, **runtime)
     assert list(Path(folder).iterdir()) == []
+    file.write_text(json.dumps({"type": "pci", "pci": {"pci-address": "0000:3b:02.7"}}))
+    reply = memory.call("ADD", pod=pod, **runtime)
+    failed(reply, Code.INVALID_CONFIG, "0000:3b:02.7")
+    assert file.exists()  # it is another attachment's
+    assert (memory.records(), memory.held()) == ([], [])
+
+
+def test_hardware_that_is_no_function_is_waited_for_as_well(memory: MemoryWorld) -> None:
+    device, pod, hidden = "nic0", memory.add_pod(), memory.add_pod()
+    memory.kernel.add_physical(device)
+    before = memory.seen(device)
+    memory.call("ADD", pod=pod, device=device)
+    with memory.kernel.open(pod) as opened, memory.kernel.open(hidden) as other:
+        link = opened.find("net1")
+        assert link is not None
+        opened.move(link.index, other, "hidden0")
+    assert memory.call("DEL", pod=pod, device=device).exit_code == 0
+    assert (len(memory.records()), len(memory.held())) == (1, 1)
+    memory.delete_pod(hidden)
+    assert memory.call("DEL", pod=pod, device=device).exit_code == 0
+    assert (memory.seen(device), memory.records(), memory.held()) == (before, [], [])
+
+
+def test_an_altname_of_the_pods_does_not_stay(memory: MemoryWorld) -> None:
+    name, pod = memory.add_function(VF), memory.add_pod()
+    before = memory.seen(name)
+    memory.call("ADD", pod=pod, deviceID=VF)
+    with memory.kernel.open(pod) as opened:
+        link = opened.find("net1")
+        assert link is not None
+        opened.add_altname(link.index, "eth7")
+    memory.delete_pod(pod)
+    assert memory.call("DEL", pod=pod, deviceID=VF).exit_code == 0
+    assert memory.seen(name) == before
 
 
 def test_no_route_by_router_advertisement(memory: MemoryWorld) -> None:

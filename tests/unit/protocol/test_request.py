@@ -89,8 +89,9 @@ def test_the_netns_is_needed_but_for_del() -> None:
     assert refused(CNI_COMMAND="CHECK", CNI_NETNS="").code == Code.INVALID_ENVIRONMENT
     assert request(CNI_COMMAND="DEL", CNI_NETNS="").netns == ""
     for key in ("CNI_NETNS", "CNI_ARGS"):
-        assert "UTF-8" in refused(**{key: "/run/\0x"}).msg
-        assert "UTF-8" in refused(**{key: "A=\udcff"}).msg
+        for value in ("/run/\0x", "A=\udcff"):
+            with pytest.raises(CniError, match="UTF-8"):
+                read(ENVIRON | {key: value}, json.dumps(CONFIG).encode())
 
 
 @pytest.mark.parametrize("command", ["GC", "STATUS"])

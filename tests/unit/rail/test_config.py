@@ -49,6 +49,9 @@ def refused(config: dict[str, Any], code: Code = Code.INVALID_CONFIG, **values: 
         ("prefixes", ["10.60.0.1/16"], "without host bits"),
         ("prefixes", [7], "a network like"),
         ("sourceRouting", "yes", "valid boolean"),
+        ("sysctl", {"net.ipv4.conf.IFNAME.rp_filter": "1\n0"}, "one line"),
+        ("sysctl", {"net.ipv4.conf.IFNAME.rp_filter": "²"}, "one line"),
+        ("rail", "a b", "letters, digits"),
         ("sysctl", ["net.ipv4.ip_forward"], "valid object"),
         ("logLevel", "loud", "'debug'"),
         ("vlan", 4095, "4094"),
@@ -125,6 +128,8 @@ def test_the_rail_of_both_halves_must_agree() -> None:
 def test_unknown_keys_are_known_to_be_unknown() -> None:
     config = rail_config.read(request({"mtuu": 1, "cni.dev/attachments": [], "type": "rail-sriov"}))
     assert config.unknown_keys() == ["mtuu"]
+    config = rail_config.read(request({"vlan_qos": 3, "runtimeConfig": {"ips": [], "macc": ""}}))
+    assert config.unknown_keys() == ["vlan_qos", "runtimeConfig.macc"]
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,13 @@ from cni.protocol.errors import CniError, Code
 from cni.rail import device as devices
 from cni.rail.attachment import DeviceIdentity
 from cni.rail.config import RailConfig
-from cni.rail.device import Device, check_mtu, recognise, refusal
+from cni.rail.device import Device, check_mtu, recognise, refusal, uses
 
 FREE = Link(index=5, name="dev0", mac="02:00:00:00:00:05", mtu=1500, up=False, carrier=False)
 PF_ADDRESS, VF_ADDRESS = "0000:3b:00.0", "0000:3b:02.1"
 
 VETH = DeviceIdentity(
-    pci_address="", host_name="dev0", kind="veth", permanent_mac="",
+    pci_address="", bus_address="", host_name="dev0", kind="veth", permanent_mac="",
     macs=("02:00:00:00:00:05", "02:00:00:00:60:01"), lower=6,
 )  # fmt: skip
 
@@ -80,7 +80,7 @@ def test_a_function_by_address_and_by_name_is_one_device(sysfs: Sysfs) -> None:
         devices.key(RailConfig.model_validate(config), sysfs)
         for config in ({"deviceID": VF_ADDRESS}, {"device": "ens1f0v1"})
     }
-    assert keys == {f"pci-{VF_ADDRESS}"} == {by_name.identity("").key}
+    assert keys == {f"pci-{VF_ADDRESS}"} == {by_name.key}
 
 
 @pytest.mark.parametrize(
@@ -108,6 +108,8 @@ def test_what_cannot_be_taken_says_why(
     [
         (replace(FREE, loopback=True), "loopback"),
         (replace(FREE, kind="bridge"), "bridge"),
+        (replace(FREE, kind="tun"), "tun"),
+        (replace(FREE, kind="veth", lower=3, lower_netnsid=1), "some pod's uplink"),
         (replace(FREE, master=9), "port of br0"),
         (replace(FREE, index=7), "dev0.100 sits on it"),
         (FREE, ""),
@@ -120,17 +122,16 @@ def test_links_that_the_host_uses(link: Link, words: str) -> None:
         replace(FREE, index=11, name="veth1", kind="veth", lower=5),
         replace(FREE, index=12, name="pod's", kind="macvlan", lower=5, lower_netnsid=3),
     )
-    reason = refusal(link, others, (), (), is_pf=False)
+    reason = refusal(link, others, is_pf=False)
     assert words in reason
     assert bool(words) == bool(reason)
 
 
-def test_a_link_that_carries_something() -> None:
+def test_what_a_link_carries() -> None:
     used = (ip_interface("fe80::1/64"), ip_interface("192.0.2.1/24"))
-    assert "192.0.2.1/24" in refusal(FREE, (), used, (), is_pf=False)
-    assert refusal(FREE, (), used[:1], (), is_pf=False) == ""
-    route = Route(ip_network("198.51.100.0/24"), 5)
-    assert "198.51.100.0/24" in refusal(FREE, (), (), (route,), is_pf=False)
+    assert "192.0.2.1/24" in uses(used, ())
+    assert uses(used[:1], ()) == ""
+    assert "198.51.100.0/24" in uses((), (Route(ip_network("198.51.100.0/24"), 5),))
 
 
 def test_the_pfs_mtu_limits_the_functions(sysfs: Sysfs) -> None:
@@ -140,7 +141,7 @@ def test_the_pfs_mtu_limits_the_functions(sysfs: Sysfs) -> None:
     assert caught.value.details == "raise it: ip link set dev ens1f0 mtu 9000"
     check_mtu(device, 1500)
     with pytest.raises(CniError, match="the limit of dev0"):
-        check_mtu(Device(replace(FREE, max_mtu=4000), None), 9000)
+        check_mtu(Device(replace(FREE, max_mtu=4000), None, ""), 9000)
 
 
 def veth(**values: object) -> Link:
