@@ -90,25 +90,34 @@ def killed(state: str, rounds: int, seed: int) -> None:
             say("release", container)
             call("DEL", container, state)
 
+    # Making the journal takes longer than these processes live: `stepwise` kills those that do.
+    call("ADD", "first", state)
+    call("DEL", "first", state)
     for number in range(rounds):
         children = [fork(lambda name=f"r{number}p{i}": work(name)) for i in range(4)]  # type: ignore[misc]
         for child in children:
-            time.sleep(chance.uniform(0, 0.01))
+            time.sleep(chance.uniform(0, 0.02))
             os.kill(child, signal.SIGKILL)
         for child in children:
             os.waitpid(child, 0)
 
 
 def stepwise(state: str, command: str, stride: int) -> None:
-    """ADD or DEL, killed at one step of SQLite after the other until it lives to the end."""
-    step, status = 0, -1
+    """ADD or DEL, killed at one step of SQLite after the other until it lives to the end.
+
+    NEW is an ADD on a node that has no journal yet.
+    """
+    step, status, folder = 0, -1, state
     while status:
         container = f"s{step}"
+        if command == "NEW":
+            folder = f"{state}/{step}"
         if command == "DEL":
-            call("ADD", container, state)
-        child = fork(lambda: dying(step, lambda: call(command, container, state)))  # noqa: B023
+            call("ADD", container, folder)
+        verb = "DEL" if command == "DEL" else "ADD"
+        child = fork(lambda: dying(step, lambda: call(verb, container, folder)))  # noqa: B023
         _, status = os.waitpid(child, 0)
-        call("ADD", f"other{step}", state)
+        call("ADD", f"other{step}", folder)
         say("survived" if status == 0 else "killed", container)
         step += stride
 

@@ -48,7 +48,7 @@ def test_64_processes_get_64_addresses_from_a_journal_that_none_has_made_yet(nod
 
 def test_killed_processes_leave_nothing_that_del_does_not_free(node: Node) -> None:
     holder: dict[str, str] = {}
-    for what, *words in storm("killed", node.state, 60, 7):
+    for what, *words in storm("killed", node.state, 40, 7):
         if what == "hold":
             address, container = words
             assert holder.setdefault(address, container) == container, "held twice"
@@ -62,12 +62,20 @@ def test_killed_processes_leave_nothing_that_del_does_not_free(node: Node) -> No
     node.audit()
 
 
-@pytest.mark.parametrize("command", ["ADD", "DEL"])
-def test_a_process_killed_at_any_step_leaves_a_whole_journal(node: Node, command: str) -> None:
+def killed_at_each_step(node: Node, command: str) -> None:
     lines = storm("stepwise", node.state, command, 11)
-    node.audit()
     assert len(lines) > 10
     assert [what for what, _ in lines] == ["killed"] * (len(lines) - 1) + ["survived"]
+
+
+@pytest.mark.parametrize("command", ["ADD", "DEL"])
+def test_a_process_killed_at_any_step_leaves_a_whole_journal(node: Node, command: str) -> None:
+    killed_at_each_step(node, command)
+    node.audit()
     release_all(node)
     assert node.held() == set()
     node.audit()
+
+
+def test_a_process_killed_while_it_makes_the_journal_is_in_nobodys_way(node: Node) -> None:
+    killed_at_each_step(node, "NEW")
