@@ -1,0 +1,65 @@
+"""What is asked of rtnetlink, and what is read out of its answers."""
+
+from __future__ import annotations
+
+import socket
+from ipaddress import ip_interface, ip_network
+from typing import Any
+
+import pytest
+
+from cni.kernel import messages
+
+NODAD, CLONED = 0x02, 0x200
+UP, RUNNING, LOWER_UP = 0x1, 0x40, 0x10000
+
+
+class Message(dict[str, Any]):
+    """A decoded message: the fixed header as items, attributes by name."""
+
+    def __init__(self, attributes: dict[str, Any], **header: Any) -> None:
+        super().__init__(header)
+        self._attributes = attributes
+
+    def get_attr(self, name: str, default: Any = None) -> Any:
+        return self._attributes.get(name, default)
+
+
+@pytest.mark.parametrize(
+    ("address", "more"),
+    [
+        ("10.60.0.2/16", {"broadcast": "10.60.255.255"}),
+        ("10.60.0.2/30", {"broadcast": "10.60.0.3"}),
+        ("10.60.0.2/31", {}),
+        ("10.60.0.2/32", {}),
+        ("fd00:60::2/64", {"flags": NODAD}),
+    ],
+)
+def test_an_address_comes_with_its_broadcast_and_without_detection(
+    address: str, more: dict[str, Any]
+) -> None:
+    request = messages.address_request(7, ip_interface(address))
+    assert {key: request[key] for key in request.keys() & {"broadcast", "flags"}} == more
+
+
+@pytest.mark.parametrize(("flags", "shown"), [(0, 1), (CLONED, 0)])
+def test_a_cached_clone_is_no_route(flags: int, shown: int) -> None:
+    attributes = {"RTA_OIF": 7, "RTA_DST": "fd00:61::", "RTA_TABLE": 254}
+    message = Message(
+        attributes, family=socket.AF_INET6, dst_len=64, table=254, scope=0, proto=4, type=1,
+        flags=flags,
+    )  # fmt: skip
+    read = list(messages.routes(message, 7))
+    assert [route.dst for route in read] == [ip_network("fd00:61::/64")] * shown
+
+
+@pytest.mark.parametrize(
+    ("flags", "carrier"),
+    [(UP, False), (UP | LOWER_UP, False), (UP | RUNNING, False), (UP | LOWER_UP | RUNNING, True)],
+)
+def test_there_is_carrier_once_frames_are_no_longer_dropped(
+    flags: int,
+    carrier: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    attributes = {"IFLA_IFNAME": "net1", "IFLA_MTU": 9000}
+    assert messages.link(Message(attributes, index=7, ifi_type=1, flags=flags)).carrier is carrier
