@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cni.protocol.errors import CniError, Code
 from cni.protocol.request import Attachment, Pod
-from ipam.ranges import Fabric, Span, listing
+from ipam.ranges import Fabric, Span, listing, next_in
 from ipam.transaction import Claim, Held
 
 if TYPE_CHECKING:
@@ -165,8 +165,16 @@ def _refuse_join(fabric: Fabric, demand: Demand, slot: int, rails: Collection[st
         raise CniError(
             Code.TRY_AGAIN,
             f"container {container_id} holds slot {slot} of fabric {fabric.name}, and rail "
-            f"{rail.name} does not give out {addresses}: its range, exclude or gateway forbids it",
+            f"{rail.name} does not give out {addresses}: its exclude or gateway forbids it",
             "recreate the pod: this rail's exclusions are known now, and new claims avoid them",
+        )
+    if next_in(fabric.limits, slot) != slot:
+        raise CniError(
+            Code.TRY_AGAIN,
+            f"container {container_id} holds slot {slot} of fabric {fabric.name}, and {addresses} "
+            "is outside rangeStart and rangeEnd",
+            f"give the networks of fabric {fabric.name} the same rangeStart and rangeEnd: a pod "
+            "has one slot on all rails",
         )
 
 
@@ -182,8 +190,15 @@ def _refuse_unavailable(fabric: Fabric, slot: int, holder: Claim | None) -> None
         raise CniError(
             Code.TRY_AGAIN,
             f"{listing(forbidding.addresses(slot))} is not given out on rail {forbidding.name}: "
-            "its range, exclude or gateway forbids it, or it is no address for a host",
+            "its exclude or gateway forbids it, or it is no address for a host",
             f"a slot is used on every rail of fabric {fabric.name}; ask for another address",
+        )
+    if not fabric.allows(slot):
+        raise CniError(
+            Code.TRY_AGAIN,
+            f"slot {slot} of fabric {fabric.name} ({_on_each(fabric, slot)}) is outside rangeStart "
+            "and rangeEnd",
+            "ask for another address",
         )
 
 

@@ -10,26 +10,32 @@ from cni.protocol.errors import CniError, Code
 from cni.protocol.request import Request
 from cni.protocol.results import Ip, Result, Route
 from ipam.config import IpamConfig
-from ipam.ranges import Fabric, Interface, listing
+from ipam.ranges import Interface, Network, listing
 
 _SIBLING_METRIC = 100
 """Behind a route that somebody wrote into the configuration."""
 
 
-def allocation(config: IpamConfig, fabric: Fabric, slot: int) -> Allocation:
-    """Return the answer to an ADD: never with a default route, whatever the gateway."""
+def allocation(config: IpamConfig, reach: tuple[Network, ...], slot: int) -> Allocation:
+    """Return the answer to an ADD: never with a default route, whatever the gateway.
+
+    Args:
+        config: the configuration.
+        reach: the subnets that routes may lead to.
+        slot: what the attachment holds.
+    """
     addresses = config.layout.rail.addresses(slot)
     ips = tuple(Ip(address=ip, gateway=config.gateway_for(ip.network)) for ip in addresses)
-    routes = config.routes + _sibling_routes(config, fabric)
-    return Allocation(Result(ips=ips, routes=routes, dns=config.dns), fabric.subnets)
+    routes = config.routes + _sibling_routes(config, reach)
+    return Allocation(Result(ips=ips, routes=routes, dns=config.dns), reach)
 
 
-def _sibling_routes(config: IpamConfig, fabric: Fabric) -> tuple[Route, ...]:
+def _sibling_routes(config: IpamConfig, reach: Iterable[Network]) -> tuple[Route, ...]:
     """Return routes to the other rails' subnets by the gateway, unless somebody wrote one."""
     written = {route.dst for route in config.routes} | set(config.subnets)
     return tuple(
         Route(dst=net, gw=gateway, priority=_SIBLING_METRIC)
-        for net in fabric.subnets
+        for net in reach
         if net not in written and (gateway := config.gateway_for(net))
     )
 

@@ -5,18 +5,29 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
 from cni.protocol.config import Config, parse
 from cni.protocol.errors import CniError, Code
-from cni.protocol.request import IDENTIFIER
 from cni.protocol.results import Dns, Route
 from ipam import forms
 from ipam.forms import AddressRange
-from ipam.ranges import Address, Network, Rail, Span, listing, make_rail, reserved, span_of
+from ipam.ranges import (
+    UNLIMITED,
+    Address,
+    Network,
+    Rail,
+    Span,
+    Spans,
+    intersect,
+    listing,
+    make_rail,
+    reserved,
+    span_of,
+)
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +35,8 @@ Subnets = Annotated[tuple[Network, ...], PlainValidator(forms.one_per_family(for
 Addresses = Annotated[tuple[Address, ...], PlainValidator(forms.one_per_family(forms.address))]
 Exclusions = Annotated[tuple[AddressRange, ...], PlainValidator(forms.several(forms.exclusion))]
 Routes = Annotated[tuple[Route, ...], BeforeValidator(forms.several(forms.route))]
-Name = Annotated[str, Field(pattern=f"^{IDENTIFIER.pattern}$")]
+Name = Annotated[str, PlainValidator(forms.name)]
+Seconds = Annotated[float, PlainValidator(forms.seconds)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +48,15 @@ class Layout:
     """The rail that this network is."""
     siblings: tuple[Rail, ...] = ()
     """Other rails that the configuration declares: their subnets, with nothing excluded."""
+    closed: bool = False
+    """It declares `rails`: for its pods, the fabric has no others."""
+    limits: Spans = UNLIMITED
+    """The slots that this network gives; other networks of the rail may give others."""
+
+    @property
+    def told(self) -> tuple[Rail, ...]:
+        """All rails that the configuration names."""
+        return (self.rail, *self.siblings)
 
 
 class IpamConfig(Config):
@@ -52,8 +73,8 @@ class IpamConfig(Config):
     rails: dict[Name, Subnets] = Field(default_factory=dict)
     routes: Routes = ()
     dns: Dns = Dns()
-    quarantine: float = Field(60.0, ge=0, allow_inf_nan=False)
-    """Seconds that a freed slot rests before somebody else gets it."""
+    quarantine: Seconds = 60.0
+    """How long a freed slot rests before somebody else gets it."""
 
     @model_validator(mode="after")
     def _consistent(self) -> IpamConfig:
@@ -77,23 +98,31 @@ class IpamConfig(Config):
     def layout(self) -> Layout:
         """What this configuration tells about its fabric; a bare subnet is a fabric by itself."""
         bare = listing(self.subnets)
-        rail = make_rail(self.rail or bare, self.subnets, self._limits(), self._excluded())
+        rail = make_rail(self.rail or bare, self.subnets, self._excluded())
         siblings = tuple(
             make_rail(name, nets) for name, nets in sorted(self.rails.items()) if name != self.rail
         )
-        return Layout(self.fabric or bare, rail, siblings)
+        limits = reduce(intersect, self._limits(), UNLIMITED)
+        return Layout(self.fabric or bare, rail, siblings, bool(self.rails), limits)
+
+    @property
+    def quarantine_ns(self) -> int:
+        """The quarantine in nanoseconds."""
+        return int(self.quarantine * 1e9)
 
     def gateway_for(self, network: Network) -> Address | None:
         """Return the gateway of a network's family."""
         return next((gw for gw in self.gateway if gw.version == network.version), None)
 
-    def _limits(self) -> list[Span]:
-        limits = []
+    def _limits(self) -> list[Spans]:
+        """Return what rangeStart and rangeEnd leave of each subnet."""
+        limits: list[Spans] = []
         for net in self.subnets:
             base, whole = int(net.network_address), span_of(net)
             first = (int(address) - base for address in self.range_start if address in net)
             last = (int(address) - base for address in self.range_end if address in net)
-            limits.append(Span(next(first, whole.first), next(last, whole.last)))
+            limit = Span(next(first, whole.first), next(last, whole.last))
+            limits.append((limit,) if limit.first <= limit.last else ())
         return limits
 
     def _excluded(self) -> list[Span]:
@@ -153,7 +182,7 @@ class IpamConfig(Config):
         return ""
 
     def _empty_problem(self) -> str:
-        if self.layout.rail.usable:
+        if intersect(self.layout.rail.usable, self.layout.limits):
             return ""
         return (
             f"ipam leaves no address to give out in {listing(self.subnets)}: expected rangeStart "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from typing import Any, Protocol, TypeVar
 
+from cni.protocol.request import IDENTIFIER
 from cni.protocol.results import Route
 from ipam.ranges import MAX_SLOT, Address, Network, Span
 
@@ -14,6 +15,7 @@ _WIDEST = {4: 8, 6: 16}
 """Shortest prefix of a rail: a wider one's connected route would be a piece of a default route."""
 _NARROWEST = {4: 30, 6: 126}
 """Longest prefix of a rail that leaves a host beside what is reserved and its peer."""
+_YEAR = 365 * 24 * 3600
 
 
 class _OfFamily(Protocol):
@@ -81,10 +83,26 @@ def several(read: Callable[[object], _Value]) -> Callable[[object], tuple[_Value
     return values
 
 
+def name(value: object) -> str:
+    """Read the name of a fabric or a rail."""
+    if not isinstance(value, str) or not IDENTIFIER.fullmatch(value):
+        raise ValueError(
+            "a name of letters, digits, '_', '.' and '-' that starts with a letter or digit"
+        )
+    return value
+
+
+def seconds(value: object) -> float:
+    """Read a length of time."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _YEAR:
+        raise ValueError(f"a number of seconds from 0 to {_YEAR} (a year)")
+    return float(value)
+
+
 def address(value: object) -> Address:
     """Read an address without prefix length or zone."""
     try:
-        return ip_address(_text(value))
+        return ip_address(_zoneless(value))
     except ValueError:
         raise ValueError("an address such as 10.60.0.1 or fd00:60::1") from None
 
@@ -102,10 +120,9 @@ def subnet(value: object) -> Network:
 
 def exclusion(value: object) -> AddressRange:
     """Read a network, an address, or a range of addresses `a-b`."""
-    text = _text(value)
-    first, dash, last = text.partition("-")
+    first, dash, last = value.partition("-") if isinstance(value, str) else ("", "", "")
     if not dash:
-        net = _network(text)
+        net = _network(value)
         return AddressRange(net.network_address, net.broadcast_address)
     bounds = AddressRange(address(first.strip()), address(last.strip()))
     if bounds.first.version != bounds.last.version or int(bounds.first) > int(bounds.last):
@@ -124,21 +141,21 @@ def route(value: object) -> dict[str, Any]:
 
 
 def _network(value: object) -> Network:
-    text = _text(value)
     try:
-        return ip_network(text)
+        return ip_network(_zoneless(value))
     except ValueError:
-        raise ValueError(_network_form(text)) from None
+        raise ValueError(_network_form(value)) from None
 
 
-def _network_form(text: str) -> str:
+def _network_form(value: object) -> str:
     try:
-        return f"{ip_network(text, strict=False)}: a network has no host bits"
+        return f"{ip_network(_zoneless(value), strict=False)}: a network has no host bits"
     except ValueError:
         return "a network such as 10.60.0.0/16 or fd00:60::/64"
 
 
-def _text(value: object) -> str:
+def _zoneless(value: object) -> str:
+    """Return a text that `ipaddress` may read: of a number it would make an address."""
     if not isinstance(value, str) or "%" in value:
-        raise ValueError("a string, without a zone")
+        raise ValueError
     return value

@@ -19,8 +19,8 @@ _BUSY = 10.0
 """Seconds to wait for who opens the journal without its lock: a person with sqlite3."""
 
 _RESCUE = (
-    "Do not delete it while pods run: their addresses would be given out again. Drain the node, "
-    "move the file and those with the same name and -wal, -shm away, uncordon the node"
+    "when no pod uses rails on this node (railctl attachments), move FILE, FILE-wal and FILE-shm "
+    "aside, and the next ADD makes a new one; while one does, its address would be given out again"
 )
 _ADVICE = {
     "SQLITE_CORRUPT": _RESCUE,
@@ -90,11 +90,23 @@ def _create(file: Path) -> None:
     # SQLite gives -wal and -shm the permissions that it finds on the file itself.
     os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     with closing(_connect(draft)) as connection:
-        connection.executescript(schema.TABLES)
-        connection.execute("INSERT INTO meta VALUES ('journal-id', ?)", (secrets.token_hex(16),))
-        connection.execute(f"PRAGMA user_version = {schema.VERSION}")
+        _make_tables(connection)
         connection.execute("PRAGMA journal_mode = WAL")
     draft.rename(file)
+
+
+@contextmanager
+def imagined() -> Iterator[Journal]:
+    """Open an empty journal that is nowhere, to learn what would happen on a new node."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        _make_tables(connection)
+        yield Journal(connection)
+
+
+def _make_tables(connection: sqlite3.Connection) -> None:
+    connection.executescript(schema.TABLES)
+    connection.execute("INSERT INTO meta VALUES ('journal-id', ?)", (secrets.token_hex(16),))
+    connection.execute(f"PRAGMA user_version = {schema.VERSION}")
 
 
 def _connect(file: Path) -> sqlite3.Connection:
@@ -112,7 +124,9 @@ def _check_version(file: Path, connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == 0:
         raise CniError(
-            Code.IO_FAILURE, f"{file} is no journal of railcni: empty, or somebody else's", _RESCUE
+            Code.IO_FAILURE,
+            f"{file} is no journal of railcni: empty, or somebody else's",
+            _RESCUE.replace("FILE", str(file)),
         )
     if version != schema.VERSION:
         raise CniError(
@@ -131,4 +145,6 @@ def _explained(file: Path) -> Iterator[None]:
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", "")
         advice = next((text for key, text in _ADVICE.items() if name.startswith(key)), "")
-        raise CniError(Code.IO_FAILURE, f"{file}: {error}", advice) from error
+        raise CniError(
+            Code.IO_FAILURE, f"{file}: {error}", advice.replace("FILE", str(file))
+        ) from error

@@ -63,7 +63,7 @@ class RailIpam:
             CniError: code 7 for the configuration, 11 when no address is to be had, 5 when the
                 journal cannot be used.
         """
-        from ipam import allocator, answer
+        from ipam import allocator, answer, topology
         from ipam.config import read
         from ipam.requested import requested_slot
 
@@ -76,7 +76,8 @@ class RailIpam:
                 fabric = _prepare(tx, config, self._now())
             with journal.transaction() as tx:
                 slot = allocator.allocate(tx, fabric, demand, self._now())
-        return answer.allocation(config, fabric, slot)
+                reach = topology.reach(tx, config.layout, fabric)
+        return answer.allocation(config, reach, slot)
 
     def release(self, request: Request) -> None:
         """Take this attachment's addresses back; no error when it has none (DEL).
@@ -124,19 +125,25 @@ class RailIpam:
     def status(self, request: Request) -> None:
         """Raise when `allocate` would fail (STATUS): it does all that ADD does, and undoes it.
 
+        A node without a journal gets none: an empty one is imagined.
+
         Raises:
             CniError: code 7 for the configuration, 50 when no address is to be had or the journal
                 cannot be used.
         """
         from ipam import allocator
         from ipam.config import read
+        from ipam.journal import imagined
+        from ipam.requested import requested_slot
 
         config = read(request.config)
+        slot = requested_slot(request, config.layout.rail)
+        opened = self._journal() if self._paths.journal.exists() else imagined()
         try:
-            with self._journal() as journal, journal.rehearsal() as tx:
+            with opened as journal, journal.rehearsal() as tx:
                 now = self._now()
                 fabric = _prepare(tx, config, now)
-                allocator.allocate(tx, fabric, _demand(config, request, None), now)
+                allocator.allocate(tx, fabric, _demand(config, request, slot), now)
         except CniError as error:
             if error.code == Code.INVALID_CONFIG:
                 raise
@@ -158,7 +165,7 @@ def _prepare(tx: Transaction, config: IpamConfig, now: Moment) -> Fabric:
     from ipam import topology
 
     tx.begin_boot(now)
-    return topology.learn(tx, config.layout)
+    return topology.learn(tx, config.layout, now.ns - config.quarantine_ns)
 
 
 def _demand(config: IpamConfig, request: Request, slot: int | None) -> Demand:
@@ -168,7 +175,7 @@ def _demand(config: IpamConfig, request: Request, slot: int | None) -> Demand:
         attachment=request.attachment,
         pod=request.pod,
         rail=config.layout.rail.name,
-        quarantine=int(config.quarantine * 1e9),
+        quarantine=config.quarantine_ns,
         slot=slot,
     )
 

@@ -41,6 +41,7 @@ Spans: TypeAlias = tuple[Span, ...]
 """Sorted and disjoint."""
 
 EVERY_SLOT = Span(0, MAX_SLOT)
+UNLIMITED: Spans = (EVERY_SLOT,)
 
 
 def next_in(spans: Spans, slot: int) -> int | None:
@@ -114,11 +115,13 @@ class Fabric:
 
     name: str
     rails: tuple[Rail, ...]
+    limits: Spans = UNLIMITED
+    """The slots that one request may get; they bind nobody else."""
 
     @cached_property
     def usable(self) -> Spans:
-        """The slots that every rail allows."""
-        return reduce(intersect, (rail.usable for rail in self.rails), (EVERY_SLOT,))
+        """The slots within the limits that every rail allows."""
+        return reduce(intersect, (rail.usable for rail in self.rails), self.limits)
 
     @property
     def subnets(self) -> tuple[Network, ...]:
@@ -137,29 +140,22 @@ class Fabric:
         return next_in(self.usable, slot)
 
     def allows(self, slot: int) -> bool:
-        """Tell whether every rail allows a slot."""
+        """Tell whether the limits and every rail allow a slot."""
         return self.next_usable(slot) == slot
 
 
-def make_rail(
-    name: str,
-    subnets: Sequence[Network],
-    limits: Sequence[Span] = (),
-    excluded: Iterable[Span] = (),
-) -> Rail:
-    """Return a rail that gives out what its limits leave and nothing reserves or excludes.
+def make_rail(name: str, subnets: Sequence[Network], excluded: Iterable[Span] = ()) -> Rail:
+    """Return a rail that gives out what nothing reserves or excludes.
 
     Args:
         name: its name in the fabric.
         subnets: at most one per family.
-        limits: runs that a slot must lie in, each of them.
         excluded: runs that a slot must not lie in.
     """
-    bounds = [span_of(subnet) for subnet in subnets] + list(limits)
-    whole = Span(max(span.first for span in bounds), min(span.last for span in bounds))
+    whole = Span(0, min(span_of(subnet).last for subnet in subnets))
     holes = [hole for subnet in subnets for hole in reserved(subnet)]
-    usable = subtract(whole, [*holes, *excluded]) if whole.first <= whole.last else ()
-    return Rail(name, tuple(sorted(subnets, key=lambda subnet: subnet.version)), usable)
+    ordered = tuple(sorted(subnets, key=lambda subnet: subnet.version))
+    return Rail(name, ordered, subtract(whole, [*holes, *excluded]))
 
 
 def span_of(subnet: Network) -> Span:

@@ -72,6 +72,7 @@ CREATE TABLE attachments (
     FOREIGN KEY (fabric, slot) REFERENCES claims
 ) WITHOUT ROWID;
 CREATE INDEX attachments_of_container ON attachments (container, fabric, created, slot, rail);
+CREATE INDEX attachments_of_rail ON attachments (fabric, rail);
 
 COMMIT;
 """

@@ -1,7 +1,11 @@
 """Which rails make a fabric: learnt from the network configurations that this node has seen.
 
 What is in use stands, and a configuration that contradicts it is refused with both named.  What
-nothing is attached to yields, so that a renumbered or abandoned fabric needs no cleaning up.
+nothing is attached to yields, once all that was freed in it has rested: a renumbered or abandoned
+fabric needs no cleaning up.
+
+What is learnt of other rails limits slots only.  Routes follow what the configuration itself
+declares, so that nobody leads another's pods anywhere (`reach`).
 """
 
 from __future__ import annotations
@@ -10,31 +14,42 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from cni.protocol.errors import CniError, Code
-from ipam.ranges import EVERY_SLOT, Fabric, Rail, listing, make_rail, overlap, same_shape
+from ipam.ranges import EVERY_SLOT, Fabric, Network, Rail, listing, make_rail, overlap, same_shape
 
 if TYPE_CHECKING:
     from ipam.config import Layout
     from ipam.transaction import Transaction
 
 
-def learn(tx: Transaction, layout: Layout) -> Fabric:
-    """Record what a configuration tells about a fabric; return all that is known of it.
+def learn(tx: Transaction, layout: Layout, ready_at: int) -> Fabric:
+    """Record what a configuration tells about a fabric; return the fabric as its request sees it.
+
+    Args:
+        tx: the journal.
+        layout: what the configuration tells.
+        ready_at: what was freed at this time (ns) or before has rested.
 
     Raises:
-        CniError: code 7, when it contradicts what is in use.
+        CniError: code 7, when it contradicts what is in use; 11, when something still rests that
+            it would make forgotten.
     """
     others = tx.rails()
     before = others.pop(layout.fabric, {})
     after = merged(before, layout)
     if after == before:
-        return _fabric(layout.fabric, after.values())
-    told = [layout.rail, *layout.siblings]
+        return _seen(layout, after)
+    told = {rail.name for rail in layout.told}
     if tx.in_use(layout.fabric):
-        _refuse_change(layout.fabric, before, told)
+        _refuse_change(layout.fabric, before, layout.told)
     else:
-        after = {name: rail for name, rail in after.items() if rail in told or _fits(rail, told)}
+        after = {
+            name: rail for name, rail in after.items() if name in told or _fits(rail, layout.told)
+        }
     _refuse_misfit(layout.fabric, after.values())
-    _displace(tx, layout.fabric, told, others)
+    for name, rail in before.items():
+        if name not in after or after[name].subnets != rail.subnets:
+            _refuse_resting(tx, layout.fabric, rail, ready_at)
+    _displace(tx, layout, others, ready_at)
     # Without a registry the node owns every slot; a registry's blocks will be further runs.
     tx.add_fabric(layout.fabric, EVERY_SLOT)
     for name in before.keys() - after.keys():
@@ -42,30 +57,48 @@ def learn(tx: Transaction, layout: Layout) -> Fabric:
     for name, rail in after.items():
         if before.get(name) != rail:
             tx.put_rail(layout.fabric, rail)
-    return _fabric(layout.fabric, after.values())
+    return _seen(layout, after)
+
+
+def reach(tx: Transaction, layout: Layout, fabric: Fabric) -> tuple[Network, ...]:
+    """Return the subnets that an attachment's routes may lead to, its own among them.
+
+    Where the configuration declares the rails, exactly theirs; otherwise those of rails in use.
+    """
+    if layout.closed:
+        return fabric.subnets
+    used = tx.rails_in_use(fabric.name)
+    return tuple(net for rail in fabric.rails if rail.name in used for net in rail.subnets)
 
 
 def merged(before: Mapping[str, Rail], layout: Layout) -> dict[str, Rail]:
     """Return a fabric's rails with what a configuration tells.
 
     It knows its own rail best; of a sibling it tells the subnets only, and what the sibling's own
-    configuration excludes stays known.  A sibling's range that would leave no slot in common comes
-    from before somebody moved the ranges: it no longer counts.
+    configuration excludes stays known.  A sibling's exclusions that would leave no slot in common
+    come from before somebody moved them: they no longer count.
     """
     new = {
         rail.name: rail
         for rail in layout.siblings
         if rail.name not in before or before[rail.name].subnets != rail.subnets
     }
-    rails = {**before, **new, layout.rail.name: layout.rail}
-    if not Fabric(layout.fabric, tuple(rails.values())).usable:
-        rails = {name: make_rail(name, rail.subnets) for name, rail in rails.items()}
-        rails[layout.rail.name] = layout.rail
+    own = {layout.rail.name: layout.rail}
+    rails = {**before, **new, **own}
+    seen = _members(layout, rails)
+    if not Fabric(layout.fabric, seen).usable:
+        return {**rails, **{rail.name: make_rail(rail.name, rail.subnets) for rail in seen}, **own}
     return rails
 
 
-def _fabric(name: str, rails: Iterable[Rail]) -> Fabric:
-    return Fabric(name, tuple(sorted(rails, key=lambda rail: rail.name)))
+def _seen(layout: Layout, rails: Mapping[str, Rail]) -> Fabric:
+    return Fabric(layout.fabric, _members(layout, rails), layout.limits)
+
+
+def _members(layout: Layout, rails: Mapping[str, Rail]) -> tuple[Rail, ...]:
+    """Return the fabric's rails for a configuration: those it declares, or else all known ones."""
+    names = {rail.name for rail in layout.told} if layout.closed else rails.keys()
+    return tuple(rails[name] for name in sorted(names))
 
 
 def _fits(rail: Rail, others: Iterable[Rail]) -> bool:
@@ -101,13 +134,24 @@ def _refuse_misfit(fabric: str, rails: Iterable[Rail]) -> None:
             )
 
 
+def _refuse_resting(tx: Transaction, fabric: str, rail: Rail, ready_at: int) -> None:
+    """Refuse to forget a rail while addresses that it has may rest."""
+    if tx.rests(fabric, ready_at):
+        raise CniError(
+            Code.TRY_AGAIN,
+            f"rail {rail} of fabric {fabric} had pods a moment ago: its addresses still rest, and "
+            "this configuration gives them another place",
+            "it will be taken when ipam.quarantine is over",
+        )
+
+
 def _displace(
-    tx: Transaction, fabric: str, told: Iterable[Rail], others: Mapping[str, Mapping[str, Rail]]
+    tx: Transaction, layout: Layout, others: Mapping[str, Mapping[str, Rail]], ready_at: int
 ) -> None:
     """Forget rails of unused fabrics that have these subnets; refuse to where one is in use."""
     clashes = [
         (rail, other, theirs)
-        for rail in told
+        for rail in layout.told
         for other, rails in others.items()
         for theirs in rails.values()
         if overlap(rail, theirs)
@@ -116,8 +160,9 @@ def _displace(
         if tx.in_use(other):
             raise CniError(
                 Code.INVALID_CONFIG,
-                f"rail {rail} of fabric {fabric} overlaps rail {theirs} of fabric {other}, "
+                f"rail {rail} of fabric {layout.fabric} overlaps rail {theirs} of fabric {other}, "
                 "which pods on this node use",
                 "a subnet belongs to one fabric: name that fabric and rail, or take another subnet",
             )
+        _refuse_resting(tx, other, theirs, ready_at)
         tx.drop_rail(other, theirs.name)

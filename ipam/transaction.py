@@ -131,6 +131,21 @@ class Transaction:
         row = self._execute("SELECT 1 FROM claims WHERE fabric = ? LIMIT 1", (fabric,))
         return row.fetchone() is not None
 
+    def rails_in_use(self, fabric: str) -> set[str]:
+        """Return the names of a fabric's rails that have attachments."""
+        rows = self._execute(
+            "SELECT name FROM rails AS r WHERE fabric = ? AND EXISTS"
+            " (SELECT 1 FROM attachments AS a WHERE a.fabric = r.fabric AND a.rail = r.name)",
+            (fabric,),
+        )
+        return {name for (name,) in rows}
+
+    def rests(self, fabric: str, ready_at: int) -> bool:
+        """Tell whether anything was freed in a fabric after a time (ns)."""
+        latest = "SELECT freed_at FROM freed WHERE fabric = ? ORDER BY seq DESC LIMIT 1"
+        row = self._execute(latest, (fabric,)).fetchone()
+        return row is not None and int(row[0]) > ready_at
+
     def count_held(self, fabric: str) -> int:
         """Return how many slots of a fabric are held: counts them, for an error only."""
         row = self._execute("SELECT count(*) FROM claims WHERE fabric = ?", (fabric,))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-_JSON_WORDS = {"tuple": "list", "dictionary": "object"}
+_JSON_WORDS = {"a valid tuple": "a list", "a valid dictionary": "an object", "a valid ": "a "}
 _LONGEST = 200
 """Characters of an offending value that a message repeats."""
 
@@ -59,7 +59,9 @@ def parse(model: type[_Model], data: Mapping[str, Any], *, below: str = "") -> _
 
 def _describe(problem: ErrorDetails, below: str) -> str:
     parts = ([below] if below else []) + [
-        str(part) for part in problem["loc"] if not str(part).startswith("function-")
+        str(part)
+        for part in problem["loc"]
+        if not str(part).startswith("function-") and part != "[key]"
     ]
     key = ".".join(parts) or "the configuration"
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")

@@ -6,6 +6,7 @@ any.  Source: CNI SPEC.md of each release, "Success"; for 0.1.0 and 0.2.0 also l
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from ipaddress import (
     IPv4Address,
     IPv4Interface,
@@ -13,25 +14,45 @@ from ipaddress import (
     IPv6Address,
     IPv6Interface,
     IPv6Network,
+    ip_address,
+    ip_interface,
+    ip_network,
 )
-from collections.abc import Collection
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator
 
 from cni.protocol.config import parse as parse_model
 from cni.protocol.versions import RULES, Shape
 
 
+def _read_by(read: Callable[[Any], object], form: str) -> PlainValidator:
+    """Return a validator that reads text, and takes what has been read before as it is."""
+
+    def checked(value: object) -> object:
+        try:
+            return read(_no_number(value))
+        except (TypeError, ValueError):
+            raise ValueError(form) from None
+
+    return PlainValidator(checked)
+
+
 def _no_number(value: object) -> object:
     if isinstance(value, int | bytes):  # ipaddress would make an address of it
-        raise ValueError("text like 10.60.0.2/16")  # noqa: TRY004 - pydantic wants a ValueError
+        raise TypeError
     return value
 
 
-_InterfaceAddress = Annotated[IPv4Interface | IPv6Interface, BeforeValidator(_no_number)]
-_Address = Annotated[IPv4Address | IPv6Address, BeforeValidator(_no_number)]
-_Network = Annotated[IPv4Network | IPv6Network, BeforeValidator(_no_number)]
+_InterfaceAddress = Annotated[
+    IPv4Interface | IPv6Interface, _read_by(ip_interface, "an address such as 10.60.0.2/16")
+]
+_Address = Annotated[
+    IPv4Address | IPv6Address, _read_by(ip_address, "an address such as 10.60.0.1")
+]
+_Network = Annotated[
+    IPv4Network | IPv6Network, _read_by(ip_network, "a network such as 10.60.0.0/16")
+]
 
 
 def _integer(lowest: int, highest: int, reserved: Collection[int] = ()) -> BeforeValidator:

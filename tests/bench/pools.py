@@ -24,7 +24,7 @@ def fill_rail_ipam(state: Path, held: int) -> None:
     now = Moment(read_boot_id(), read_clock())
     with open_journal(paths.journal, Locks(paths.locks)) as journal, journal.transaction() as tx:
         tx.begin_boot(now)
-        fabric = topology.learn(tx, config.layout)
+        fabric = topology.learn(tx, config.layout, now.ns)
         for number in range(held):
             demand = allocator.Demand(
                 Attachment("bench", f"held-{number}", "net1"), Pod(), config.layout.rail.name, 0

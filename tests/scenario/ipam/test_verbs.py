@@ -11,25 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cni.protocol.errors import CniError, Code
+from cni.protocol.errors import Code
 from cni.protocol.results import render
 from cni.protocol.skel import serve
 from ipam.plugin import make_ipam, make_plugin
+from tests.scenario.ipam.given import BARE, POD, TINY, A, B, refused
 
 if TYPE_CHECKING:
     from tests.scenario.ipam.conftest import Node
-
-BARE = {"type": "rail-ipam", "subnet": "10.60.0.0/16"}
-A = {"type": "rail-ipam", "fabric": "backend", "rail": "roce-a", "subnet": "10.60.0.0/16"}
-B = {"type": "rail-ipam", "fabric": "backend", "rail": "roce-b", "subnet": "10.61.0.0/16"}
-TINY = {"type": "rail-ipam", "subnet": "10.60.0.0/29", "quarantine": 60}
-"""Six addresses."""
-POD = "IgnoreUnknown=1;K8S_POD_NAMESPACE=ml;K8S_POD_NAME=rank-0;K8S_POD_UID=u"
-
-
-def refused(code: Code, *words: str) -> Any:
-    return pytest.raises(CniError, match="(?s)" + ".*".join(words), check=lambda e: e.code == code)
-
 
 # ── ADD ───────────────────────────────────────────────────────────────────────────────────────────
 
@@ -141,60 +130,6 @@ def test_an_address_excluded_on_a_sibling_is_not_given(node: Node) -> None:
     node.add(B | {"gateway": "10.61.0.9"}, "c0", network="roce-b")
     with refused(Code.TRY_AGAIN, "10.61.0.9/16 is not given out on rail roce-b"):
         node.add(A, "c1", args="IP=10.60.0.9")
-
-
-# ── Fabrics ───────────────────────────────────────────────────────────────────────────────────────
-
-
-def test_a_join_that_the_new_rail_excludes_is_explained_and_learnt_from(node: Node) -> None:
-    picky = B | {"gateway": "10.61.0.1"}
-    node.add(A, "c1")
-    with refused(Code.TRY_AGAIN, "holds slot 1 of fabric backend", "10.61.0.1/16"):
-        node.add(picky, "c1", ifname="net2")
-    node.delete("c1")
-    assert node.add(A, "c2") == "10.60.0.2"
-    assert node.add(picky, "c2", ifname="net2") == "10.61.0.2"
-
-
-@pytest.mark.parametrize(
-    ("ipam", "words"),
-    [
-        (B | {"subnet": "10.61.0.0/24"}, [r"roce-a \(10.60.0.0/16\)", r"roce-b \(10.61.0.0/24\)"]),
-        (B | {"subnet": "fd00::/64"}, ["roce-a", r"roce-b \(fd00::/64\)", "backend"]),
-        (B | {"subnet": "10.60.0.0/16"}, ["roce-a", "roce-b", "overlap"]),
-        (A | {"subnet": "10.70.0.0/16"}, ["roce-a of", "10.70.0.0/16 here and 10.60.0.0/16"]),
-        (A | {"fabric": "storage"}, ["fabric storage", "overlaps", "fabric backend"]),
-        (BARE | {"subnet": "10.0.0.0/8"}, ["10.0.0.0/8", "overlaps", r"roce-a \(10.60.0.0/16\)"]),
-    ],
-)
-def test_what_contradicts_a_fabric_in_use_is_refused_until_it_is_free(
-    node: Node, ipam: dict[str, Any], words: list[str]
-) -> None:
-    node.add(A, "c1")
-    with refused(Code.INVALID_CONFIG, *words):
-        node.add(ipam, "c2", ifname="net2")
-    node.delete("c1")
-    node.add(ipam, "c2", ifname="net2")
-    node.audit()
-
-
-def test_two_rails_declared_on_one_subnet_are_refused(node: Node) -> None:
-    with refused(Code.INVALID_CONFIG, "roce-a", "roce-z", "overlap"):
-        node.add(A | {"rails": {"roce-a": "10.60.0.0/16", "roce-z": "10.60.0.0/16"}}, "c1")
-
-
-def test_a_changed_exclusion_counts_at_once_and_can_be_taken_back(node: Node) -> None:
-    assert node.add(TINY, "c1") == "10.60.0.1"
-    assert node.add(TINY | {"exclude": ["10.60.0.2-10.60.0.5"]}, "c2") == "10.60.0.6"
-    assert [node.add(TINY, f"d{i}") for i in range(4)] == [f"10.60.0.{i}" for i in range(2, 6)]
-    node.audit()
-
-
-def test_networks_may_share_a_subnet_in_ranges_of_their_own(node: Node) -> None:
-    low, high = BARE | {"rangeEnd": "10.60.0.2"}, BARE | {"rangeStart": "10.60.0.9"}
-    given = [node.add(ipam, f"c{i}") for i, ipam in enumerate([low, high, low, high])]
-    assert given == ["10.60.0.1", "10.60.0.9", "10.60.0.2", "10.60.0.10"]
-    node.audit()
 
 
 # ── Quarantine ────────────────────────────────────────────────────────────────────────────────────
@@ -330,50 +265,7 @@ def test_gc_with_a_malformed_list_frees_nothing(node: Node) -> None:
     assert node.held()
 
 
-# ── CHECK, STATUS, errors ─────────────────────────────────────────────────────────────────────────
-
-
-def check(node: Node, *addresses: str, container: str = "c1") -> None:
-    previous = {"cniVersion": "1.1.0", "ips": [{"address": address} for address in addresses]}
-    node.ipam.check(node.request("CHECK", BARE, container, prevResult=previous))
-
-
-def test_check_compares_what_is_held_with_the_result(node: Node) -> None:
-    node.add(BARE, "c1")
-    check(node, "10.60.0.1/16")
-    check(node, "192.168.0.1/24", "10.60.0.1/16")
-    with refused(Code.CHECK_FAILED, "net1 of container c1 holds 10.60.0.1/16", "10.60.0.2/16"):
-        check(node, "10.60.0.2/16")
-    with refused(Code.CHECK_FAILED, "prevResult has no address"):
-        check(node)
-    with refused(Code.CHECK_FAILED, "c2 holds no address"):
-        check(node, "10.60.0.1/16", container="c2")
-    with refused(Code.INVALID_CONFIG, "prevResult is missing"):
-        node.ipam.check(node.request("CHECK", BARE, "c1"))
-
-
-def test_status_says_when_add_would_fail_and_changes_nothing(node: Node) -> None:
-    status = node.request("STATUS", TINY)
-    node.ipam.status(status)
-    for i in range(6):
-        node.add(TINY, f"c{i}")
-    with refused(Code.NOT_AVAILABLE, "is full"):
-        node.ipam.status(status)
-    assert len(node.held()) == 6
-    with refused(Code.INVALID_CONFIG, "ipam.subnet"):
-        node.ipam.status(node.request("STATUS", {"subnet": "x"}))
-    node.reboot()
-    node.ipam.status(status)
-    assert len(node.held()) == 6
-
-
-def test_status_says_when_the_journal_is_damaged(node: Node) -> None:
-    node.add(TINY, "c1")
-    node.journal.write_bytes(b"")
-    with refused(Code.NOT_AVAILABLE, "journal.db is no journal"):
-        node.ipam.status(node.request("STATUS", TINY))
-    with refused(Code.IO_FAILURE, "journal.db"):
-        node.delete("c1")
+# ── As programs ───────────────────────────────────────────────────────────────────────────────────
 
 
 def test_as_a_program_of_its_own(tmp_path: Path) -> None:

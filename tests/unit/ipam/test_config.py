@@ -10,7 +10,7 @@ import pytest
 
 from cni.protocol.errors import CniError, Code
 from ipam.config import IpamConfig, read
-from ipam.ranges import MAX_SLOT, Span
+from ipam.ranges import MAX_SLOT, Span, intersect
 
 SUBNET = {"subnet": "10.60.0.0/24"}
 DUAL = {"subnet": ["fd00:60::/64", "10.60.0.0/24"]}
@@ -26,7 +26,8 @@ def configure(**ipam: Any) -> IpamConfig:
 
 
 def usable(**ipam: Any) -> list[Span]:
-    return list(configure(**ipam).layout.rail.usable)
+    layout = configure(**ipam).layout
+    return list(intersect(layout.rail.usable, layout.limits))
 
 
 def test_a_bare_subnet_is_a_fabric_by_itself() -> None:
@@ -37,6 +38,11 @@ def test_a_bare_subnet_is_a_fabric_by_itself() -> None:
         (),
     )
     assert configure(**DUAL).layout.fabric == "10.60.0.0/24, fd00:60::/64"
+
+
+def test_a_range_limits_one_network_and_not_its_rail() -> None:
+    layout = configure(**SUBNET, rangeStart="10.60.0.9", rangeEnd="10.60.0.9").layout
+    assert (layout.rail.usable, layout.limits) == ((Span(1, 254),), (Span(9, 9),))
 
 
 def test_rails_say_the_subnet_and_the_siblings() -> None:
@@ -83,7 +89,7 @@ def test_what_is_left_to_give_out(ipam: dict[str, Any], expected: list[Span] | N
         ({}, "ipam.subnet is missing"),
         ({"subnet": "10.60.0.1/24"}, "ipam.subnet is '10.60.0.1/24', expected 10.60.0.0/24"),
         ({"subnet": "ten"}, "ipam.subnet is 'ten', expected a network such as 10.60.0.0/16"),
-        ({"subnet": 10}, "ipam.subnet is 10, expected a string"),
+        ({"subnet": 10}, "ipam.subnet is 10, expected a network such as 10.60.0.0/16"),
         ({"subnet": []}, "expected one value, or a list with one per family"),
         ({"subnet": ["10.0.0.0/24", "10.1.0.0/24"]}, "one per family"),
         ({"subnet": "10.60.0.0/31"}, "a prefix length from /8 to /30 in IPv4"),
@@ -119,8 +125,20 @@ def test_what_is_left_to_give_out(ipam: dict[str, Any], expected: list[Span] | N
         (SUBNET | {"routes": [{"dst": "10.0.0.0/8", "mut": 1}]}, "with keys of advmss, dst, gw"),
         (SUBNET | {"routes": [{"dst": "10.0.0.0/8", "mtu": "big"}]}, "ipam.routes.0.mtu is 'big'"),
         (SUBNET | {"dns": "8.8.8.8"}, "ipam.dns is '8.8.8.8'"),
-        (SUBNET | {"quarantine": -1}, "ipam.quarantine is -1, expected greater than or equal to 0"),
-        (SUBNET | {"quarantine": "60"}, "ipam.quarantine is '60', expected a valid number"),
+        (SUBNET | {"quarantine": -1}, "ipam.quarantine is -1, expected a number of seconds"),
+        (SUBNET | {"quarantine": "60"}, "is '60', expected a number of seconds from 0 to 31536000"),
+        (SUBNET | {"quarantine": 1e300}, "ipam.quarantine is 1e+300, expected a number of seconds"),
+        (SUBNET | {"quarantine": float("nan")}, "ipam.quarantine is nan, expected a number"),
+        (SUBNET | {"quarantine": True}, "ipam.quarantine is True, expected a number of seconds"),
+        (SUBNET | {"fabric": 5, "rail": "r"}, "ipam.fabric is 5, expected a name of letters"),
+        (SUBNET | {"fabric": "f", "rail": "r\n"}, "expected a name of letters, digits, '_'"),
+        (SUBNET | {"gateway": "fe80::1%eth0"}, "expected an address such as 10.60.0.1"),
+        (SUBNET | {"gateway": 5}, "ipam.gateway is 5, expected an address such as 10.60.0.1"),
+        (SUBNET | {"exclude": [5]}, "expected 5 to be a network such as 10.60.0.0/16"),
+        (SUBNET | {"routes": [{"dst": "10.0.0.0/8", "priority": -1}]},
+         "ipam.routes.0.priority is -1, expected an integer from 0 to 4294967295"),
+        (SUBNET | {"routes": [{"dst": "10.0.0.0/8", "gw": "x"}]},
+         "ipam.routes.0.gw is 'x', expected an address such as 10.60.0.1"),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_named_with_what_was_expected(ipam: dict[str, Any], words: str) -> None:

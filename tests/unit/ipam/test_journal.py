@@ -12,7 +12,7 @@ from cni.host.locks import Locks
 from cni.protocol.errors import CniError, Code
 from cni.protocol.request import Attachment
 from ipam import journal as journals
-from ipam.journal import Journal, open_journal
+from ipam.journal import Journal, imagined, open_journal
 from ipam.ranges import Span
 from ipam.transaction import Held, Moment, Transaction
 
@@ -101,8 +101,22 @@ def test_a_damaged_journal_is_refused_and_kept(file: Path, locks: Locks, content
         pass
     assert caught.value.code == Code.IO_FAILURE
     assert str(file) in caught.value.msg
-    assert "Drain the node" in caught.value.details
+    assert f"move {file}, {file}-wal and {file}-shm aside" in caught.value.details
     assert file.read_bytes() == content
+
+
+def test_an_imagined_journal_is_whole_and_nowhere() -> None:
+    with imagined() as journal, journal.rehearsal() as tx:
+        tx.add_fabric("f", Span(0, 9))
+        assert tx.fresh_run("f", 0) == Span(0, 9)
+
+
+def test_a_damaged_journal_moved_aside_makes_room_for_a_new_one(file: Path, locks: Locks) -> None:
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"not a database" * 100)
+    file.rename(file.with_name("aside"))
+    with open_journal(file, locks) as journal:
+        assert fresh(journal) is None
 
 
 def test_damage_inside_is_reported_where_it_is_met(file: Path, locks: Locks) -> None:

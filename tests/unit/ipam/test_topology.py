@@ -9,8 +9,8 @@ from ipam.ranges import Rail, Span, make_rail
 from ipam.topology import merged
 
 
-def rail(name: str, subnet: str, *limits: Span) -> Rail:
-    return make_rail(name, [ip_network(subnet)], limits)
+def rail(name: str, subnet: str, *excluded: Span) -> Rail:
+    return make_rail(name, [ip_network(subnet)], excluded)
 
 
 A, B = rail("a", "10.0.0.0/24"), rail("b", "10.1.0.0/24")
@@ -35,7 +35,16 @@ def test_a_rails_own_word_replaces_what_was_known() -> None:
     assert merged({"a": A, "b": B}, Layout("f", narrower)) == {"a": narrower, "b": B}
 
 
-def test_a_siblings_range_from_before_a_move_no_longer_counts() -> None:
-    before = {"a": rail("a", "10.0.0.0/24", Span(1, 9)), "b": rail("b", "10.1.0.0/24", Span(1, 9))}
-    moved = rail("a", "10.0.0.0/24", Span(10, 20))
+LOW, HIGH = Span(1, 99), Span(100, 254)
+
+
+def test_siblings_exclusions_from_before_a_move_no_longer_count() -> None:
+    before = {"a": rail("a", "10.0.0.0/24", LOW), "b": rail("b", "10.1.0.0/24", LOW)}
+    moved = rail("a", "10.0.0.0/24", HIGH)
     assert merged(before, Layout("f", moved)) == {"a": moved, "b": B}
+
+
+def test_a_declaration_contradicts_nothing_that_it_does_not_declare() -> None:
+    before = {"b": rail("b", "10.1.0.0/24", LOW)}
+    moved = rail("a", "10.0.0.0/24", HIGH)
+    assert merged(before, Layout("f", moved, closed=True)) == {"a": moved, **before}

@@ -6,7 +6,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
-from cni.protocol.errors import CniError
+from cni.protocol.errors import CniError, Code
 from cni.protocol.results import Dns, Interface, Ip, Result, Route, parse, render
 from cni.protocol.versions import RULES
 
@@ -100,7 +100,11 @@ def test_an_empty_result_is_a_result() -> None:
         ({"ips": [{}]}, "prevResult.ips.0.address"),
         ({"routes": [{"dst": "10.60.0.1/16"}]}, "prevResult.routes.0.dst"),
         ({"interfaces": [{}]}, "prevResult.interfaces.0.name is missing"),
-        ({"ip4": {"ip": 7}}, "prevResult.ips.0.address"),
+        ({"ip4": {"ip": 7}}, "prevResult.ip4.ip is 7, expected an address such as 10.60.0.2/16"),
+        ({"ip4": 5}, "prevResult.ip4 is 5"),
+        ({"ip4": {"ip": "10.0.0.1/24", "routes": 5}}, "prevResult.ip4.routes is 5"),
+        ({"ip4": {"ip": "10.0.0.1/24", "routes": [5]}}, "prevResult.ip4.routes.0 is 5"),
+        ({"ips": [{"address": ["10.0.0.1", 24]}]}, "prevResult.ips.0.address is ['10.0.0.1', 24]"),
         ([], "prevResult is []"),
     ],
 )
@@ -108,3 +112,27 @@ def test_what_is_malformed_is_named(document: object, named: str) -> None:
     with pytest.raises(CniError) as caught:
         parse(document, below="prevResult")
     assert named in caught.value.msg
+
+
+@pytest.mark.parametrize(
+    ("key", "bad", "form"),
+    [
+        ("priority", [-1, 2**32, True, "1", 1.0], "an integer from 0 to 4294967295"),
+        ("table", [0, 255, 2**40, True, "254"], "an integer from 1 to 4294967295, not 255"),
+        ("mtu", [-1, 65536], "an integer from 0 to 65535"),
+        ("advmss", [-1, 2**33], "an integer from 0 to 65535"),
+        ("scope", [-1, 300], "an integer from 0 to 255"),
+    ],
+)
+def test_a_routes_numbers_fit_the_kernels(key: str, bad: list[object], form: str) -> None:
+    for value in bad:
+        with pytest.raises(CniError) as caught:
+            parse({"routes": [{"dst": "10.61.0.0/16", key: value}]})
+        assert caught.value.code == Code.INVALID_CONFIG
+        assert caught.value.msg == f"routes.0.{key} is {value!r}, expected {form}"
+
+
+def test_a_routes_largest_numbers_are_kept() -> None:
+    largest = {"priority": 2**32 - 1, "table": 2**32 - 1, "mtu": 65535, "advmss": 0, "scope": 255}
+    route = {"dst": "10.61.0.0/16", **largest}
+    assert render(parse({"routes": [route]}), "1.1.0")["routes"] == [route]
