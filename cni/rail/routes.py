@@ -21,6 +21,7 @@ _MULTICAST: Network = IPv6Network("ff00::/8")
 
 _METRIC = 100
 """Of a route that states none; each rail adds its interface's index."""
+_LARGEST_METRIC = 2**32 - 1
 SOURCE_TABLE = 10_000
 """Table of a rail's source routes: this plus the interface's index."""
 SOURCE_PRIORITY = 1_000
@@ -70,12 +71,16 @@ def settle(plan: RoutePlan, ips: Sequence[Ip], index: int) -> tuple[WantedRoute,
             update={
                 "gw": route.gw or gateways.get(route.dst.version),
                 # Several rails may lead to one prefix: with equal metrics the second is refused.
-                "priority": (_METRIC if route.priority is None else route.priority) + index,
+                "priority": _metric(route, index),
             }
         )
         for route in plan.kept
         if route.gw or route.dst not in connected
     )
+
+
+def _metric(route: WantedRoute, index: int) -> int:
+    return min((_METRIC if route.priority is None else route.priority) + index, _LARGEST_METRIC)
 
 
 def kernel_routes(settled: Sequence[WantedRoute], index: int) -> tuple[Route, ...]:
