@@ -1,0 +1,41 @@
+"""Everything here drives the frozen programs on the running kernel, as a container runtime does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.spec.node import Node, delete_abandoned
+from tests.spec.runtime import DEBIANS, PROGRAMS, Runtime
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Path:
+    """The folder of the frozen programs."""
+    if not (PROGRAMS / "rail-sriov").exists():
+        pytest.fail(f"{PROGRAMS} has no programs: make build")
+    return PROGRAMS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_machine() -> None:
+    """What a killed test run left is removed."""
+    delete_abandoned()
+
+
+@pytest.fixture
+def node() -> Iterator[Node]:
+    """A node of our own."""
+    made = Node()
+    try:
+        yield made
+    finally:
+        made.delete()
+
+
+@pytest.fixture
+def runtime(bundle: Path, node: Node, tmp_path: Path) -> Runtime:
+    """A container runtime on that node."""
+    return Runtime(node, tmp_path / "state", path=(bundle, DEBIANS))
