@@ -85,6 +85,8 @@ def detach(node: Node, record: Record, request: Request, netns_hint: str = "") -
 def _release(node: Node, record: Record, request: Request) -> None:
     """Release the addresses, with the configuration that they were allocated with."""
     config = json.loads(record.config)
+    if record.attachment == request.attachment and "prevResult" in request.config:
+        config["prevResult"] = request.config["prevResult"]
     own = replace(
         request,
         command=Command.DEL,

@@ -84,6 +84,8 @@ class RailSriov:
             if ipam:
                 ipam.collect(replace(request, config=config))
         except (CniError, OSError) as error:
+            if not errors:
+                raise
             errors.append(f"addresses: {error}")
         if errors:
             raise CniError(Code.IO_FAILURE, f"not freed: {'; '.join(errors)}")
