@@ -8,6 +8,8 @@ RUN_PACKAGES := iproute2 iputils-ping containernetworking-plugins
 
 # The reference runtime of the CNI project; where there is no Go, its tests are skipped (never in CI).
 CNITOOL_VERSION := v1.3.0
+# On PATH, or where Go's own archive puts it.
+GO ?= $(shell command -v go || ls /usr/local/go/bin/go 2>/dev/null)
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
@@ -66,9 +68,9 @@ $(INSTALLED): requirements.lock | build-packages
 
 cnitool: .cache/bin/cnitool
 .cache/bin/cnitool:
-	@if command -v go >/dev/null; then \
+	@if [ -n "$(GO)" ]; then \
 		echo "Installing cnitool $(CNITOOL_VERSION) into .cache/bin/ …"; \
-		GOBIN=$(CURDIR)/.cache/bin go install github.com/containernetworking/cni/cnitool@$(CNITOOL_VERSION); \
+		GOBIN=$(CURDIR)/.cache/bin $(GO) install github.com/containernetworking/cni/cnitool@$(CNITOOL_VERSION); \
 	elif [ "$$CI" = true ]; then \
 		echo "In CI no test is skipped: cnitool is needed, and Go to build it." >&2; exit 1; \
 	fi
