@@ -93,10 +93,13 @@ def _interface_differences(link: Link, previous: Result, request: Request) -> It
 
 def _address_differences(pod: Namespace, link: Link, previous: Result) -> Iterator[str]:
     present = set(pod.addresses(link.index))
-    names = [interface.name for interface in previous.interfaces]
+    ours = {
+        number
+        for number, interface in enumerate(previous.interfaces)
+        if interface.name == link.name and interface.sandbox
+    }
     for ip in previous.ips:
-        on_it = ip.interface is None or names[ip.interface : ip.interface + 1] == [link.name]
-        if on_it and ip.address not in present:
+        if (ip.interface is None or ip.interface in ours) and ip.address not in present:
             yield f"{link.name} lacks the address {ip.address}"
 
 

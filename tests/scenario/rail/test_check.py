@@ -102,6 +102,18 @@ def test_a_previous_result_that_says_otherwise(world: World) -> None:
         failed(reply, Code.CHECK_FAILED, named)
 
 
+def test_addresses_of_a_namesake_on_the_host_are_not_asked_of_the_pod(world: World) -> None:
+    device, pod, _ = attached(world)
+    (result,) = world.results.values()
+    namesake = {"name": "net1", "mac": "02:00:00:00:00:99"}
+    previous = {
+        **result,
+        "interfaces": [*result["interfaces"], namesake],
+        "ips": [*result["ips"], {"address": "192.0.2.1/24", "interface": 1}],
+    }
+    assert world.call("CHECK", pod=pod, device=device, ipam={}, prevResult=previous).exit_code == 0
+
+
 def gc(world: World, *valid: tuple[str, str], network: str = "roce-a", **config: Any) -> Any:
     """Collect what is not valid."""
     entries = [{"containerID": container, "ifname": ifname} for container, ifname in valid]
