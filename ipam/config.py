@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
@@ -10,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
-from cni.protocol.config import Config, parse
+from cni.protocol.config import Config, parse, warn_of_unknown_keys
 from cni.protocol.errors import CniError, Code
 from cni.protocol.results import Dns, Route
 from ipam import forms
@@ -28,8 +27,6 @@ from ipam.ranges import (
     reserved,
     span_of,
 )
-
-log = logging.getLogger(__name__)
 
 Subnets = Annotated[tuple[Network, ...], PlainValidator(forms.one_per_family(forms.subnet))]
 Addresses = Annotated[tuple[Address, ...], PlainValidator(forms.one_per_family(forms.address))]
@@ -205,7 +202,5 @@ def read(network: Mapping[str, Any]) -> IpamConfig:
             '{"type": "rail-ipam", "subnet": "10.60.0.0/16"}',
         )
     config = parse(IpamConfig, section, below="ipam")
-    unknown = config.unknown_keys()
-    if unknown:
-        log.warning("ipam has keys that nobody reads: %s", ", ".join(unknown))
+    warn_of_unknown_keys(config, below="ipam")
     return config

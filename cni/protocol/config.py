@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +12,8 @@ from cni.protocol.errors import CniError, Code
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
+
+log = logging.getLogger(__name__)
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -37,6 +40,12 @@ class Config(BaseModel):
             for key in self.model_extra or {}
             if key not in PROTOCOL_KEYS and not key.startswith("cni.dev/")
         )
+
+
+def warn_of_unknown_keys(config: Config, below: str = "") -> None:
+    """Name each key that has no effect in the log; `below` is the key that it stands under."""
+    for key in config.unknown_keys():
+        log.warning("the key %r is unknown and has no effect", f"{below}.{key}" if below else key)
 
 
 def parse(model: type[_Model], data: Mapping[str, Any], *, below: str = "") -> _Model:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from cni.host import logs
 from cni.host.locks import Locks
 from cni.host.paths import Paths
+from cni.protocol.config import warn_of_unknown_keys
 from cni.protocol.errors import CniError, Code
 from cni.protocol.request import Request
 from cni.protocol.results import Result
@@ -33,10 +34,7 @@ class RailSriov:
     def add(self, request: Request) -> Result:
         """Attach one device to one rail."""
         config = rail_config.read(request)
-        for key in config.unknown_keys():
-            log.warning(
-                "the key %r of network %s is unknown and has no effect", key, request.network
-            )
+        warn_of_unknown_keys(config)
         return attach(self._node, request, config)
 
     def delete(self, request: Request) -> None:
@@ -94,7 +92,6 @@ class RailSriov:
         """Raise when an ADD would fail."""
         node, config = self._node, rail_config.read(request)
         try:
-            rail_config.sysctls(config, "net1")
             if config.wanted_device:
                 _check_device(node, config)
         except CniError as error:

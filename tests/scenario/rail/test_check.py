@@ -202,6 +202,11 @@ def test_status_says_when_add_would_fail(world: World) -> None:
     failed(reply, Code.NOT_AVAILABLE, "10.60.0.0/30")
 
 
+def test_status_knows_no_interface_and_so_refuses_no_sysctl_of_one(world: World) -> None:
+    sysctl = {"net.ipv4.conf.net2.rp_filter": "0"}
+    assert world.call("STATUS", pod="", device=world.add_device(), sysctl=sysctl).exit_code == 0
+
+
 def test_a_record_knows_a_same_device_by_more_than_its_name(world: World) -> None:
     device, _, _ = attached(world)
     (record,) = world.node.attachments.all()
