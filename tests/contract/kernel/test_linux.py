@@ -135,23 +135,6 @@ def test_what_a_router_advertised(linux: LinuxWorld, path: str, rail: str) -> No
     assert (route.protocol, route.gateway) == (9, ip_address("fe80::1"))
 
 
-def test_a_cached_clone_is_no_route(linux: LinuxWorld, path: str, rail: str) -> None:
-    ip(*inside(path), "-6", "route", "add", "fd00:61::/64", "via", "fd00:60::1", "dev", rail)
-    with linux.kernel.open(path) as pod, NetnsThread() as thread:
-        before = list(pod.routes(get(pod, rail).index))
-        thread.enter(path)
-        with pytest.raises(OSError, match="too long"):
-            thread.run(lambda: exceed_path_mtu("fd00:61::1"))
-
-        assert list(pod.routes(get(pod, rail).index)) == before
-
-
-def exceed_path_mtu(address: str) -> None:
-    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as sender:
-        sender.setsockopt(socket.IPPROTO_IPV6, 62, 1)  # IPV6_DONTFRAG
-        sender.sendto(bytes(4000), (address, 9))
-
-
 def routes_to(linux: LinuxWorld, path: str, device: str, dst: str) -> list[Route]:
     with linux.kernel.open(path) as pod:
         routes = pod.routes(get(pod, device).index)
