@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from cni.kernel.functions import PhysicalFunction, RdmaDevice, VfSettings, VirtualFunction
 from cni.kernel.types import Interface, Link, NetnsId, Route, Rule
 
 
@@ -76,6 +77,36 @@ class Namespace(Protocol):
         Not atomic: on an error the link may already be in the target, under its old name or the
         new one.  Its index may change on the way; its addresses and routes are lost; it is down.
         """
+        ...
+
+    def vf(self, index: int, number: int) -> VfSettings | None:
+        """Return what a PF imposes on one of its VFs (`ip link show dev PF`), None for no such VF.
+
+        Args:
+            index: of the PF's link.
+            number: of the VF among the PF's.
+        """
+        ...
+
+    def set_vf(self, index: int, number: int, settings: VfSettings) -> None:
+        """`ip link set dev PF vf N …`: impose what is stated, one request per property.
+
+        Raises:
+            KernelError: EOPNOTSUPP, EINVAL, EPROTONOSUPPORT, ERANGE, … for what the driver cannot
+                do; the properties before the refused one are in force.
+        """
+        ...
+
+    def rdma_devices(self) -> Sequence[RdmaDevice]:
+        """Return the RDMA devices that are seen here (`rdma dev show`), none without RDMA."""
+        ...
+
+    def move_rdma(self, index: int, target: Namespace) -> None:
+        """`rdma dev set D netns T`; the node must be in exclusive mode (EOPNOTSUPP otherwise)."""
+        ...
+
+    def rename_rdma(self, index: int, name: str) -> None:
+        """`rdma dev set D name N`."""
         ...
 
     def addresses(self, index: int) -> Sequence[Interface]:
@@ -158,7 +189,9 @@ class Kernel(Protocol):
         """
         ...
 
-    def search(self, wanted: Callable[[NetnsId], bool]) -> AbstractContextManager[Namespace | None]:
+    def search(
+        self, wanted: Callable[[Namespace], bool]
+    ) -> AbstractContextManager[Namespace | None]:
         """Open the first namespace that is wanted, among those that are mounted or have a process.
 
         It looks at the nsfs mounts and at every `/proc/PID/ns/net`; None is the positive evidence
@@ -169,10 +202,49 @@ class Kernel(Protocol):
         """
         ...
 
+    def rdma_is_exclusive(self) -> bool:
+        """Return whether each RDMA device belongs to one namespace (`rdma system show`).
+
+        False in the default mode, where every namespace sees all of them, and without RDMA.
+        """
+        ...
+
     def boot_id(self) -> str:
         """Return the random identity of this boot (`/proc/sys/kernel/random/boot_id`)."""
         ...
 
     def uptime(self) -> int:
         """Return nanoseconds since boot, suspended time included (CLOCK_BOOTTIME)."""
+        ...
+
+
+class Sysfs(Protocol):
+    """What is known of PCI devices, beside the kernel's network interfaces."""
+
+    def device_exists(self, address: str) -> bool:
+        """Return whether a PCI device with this address is there."""
+        ...
+
+    def virtual_function(self, address: str) -> VirtualFunction | None:
+        """Return the VF at a PCI address, None when there is no device or it is no VF."""
+        ...
+
+    def physical_functions(self) -> Sequence[PhysicalFunction]:
+        """Return every device that can have VFs, by PCI address."""
+        ...
+
+    def virtual_functions(self, pf_address: str) -> Sequence[VirtualFunction]:
+        """Return the VFs of a PF, by number."""
+        ...
+
+    def address_of(self, netdev: str) -> str:
+        """Return the PCI address behind a netdev of the host, empty when it has none."""
+        ...
+
+    def is_physical_function(self, netdev: str) -> bool:
+        """Return whether a netdev of the host belongs to a device that can have VFs."""
+        ...
+
+    def link_speed(self, netdev: str) -> int | None:
+        """Return the speed of a netdev of the host in Mbit/s, None while it does not know."""
         ...

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from pyroute2.iproute.linux import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from cni.kernel import netns
+from cni.kernel import netns, rdma
+from cni.kernel.interface import Namespace
 from cni.kernel.netns import NetnsThread
 from cni.kernel.rtnetlink import RtnetlinkNamespace
-from cni.kernel.types import NetnsGoneError, NetnsId, kernel_errors
+from cni.kernel.types import NetnsGoneError, kernel_errors
 
 T = TypeVar("T")
 
@@ -41,19 +42,24 @@ class LinuxKernel:
                 yield namespace
 
     @contextmanager
-    def search(self, wanted: Callable[[NetnsId], bool]) -> Iterator[RtnetlinkNamespace | None]:
+    def search(self, wanted: Callable[[Namespace], bool]) -> Iterator[RtnetlinkNamespace | None]:
         """Enter one namespace after the other, until one is wanted.
 
         Raises:
             KernelError: none was, but some could not be looked at.
         """
         with NetnsThread() as thread:
-            path = _enter_first(thread, wanted)
-            if path is None:
+            namespace = _enter_first(thread, wanted)
+            if namespace is None:
                 yield None
                 return
-            with closing(_EnteredNamespace(path, thread)) as namespace:
+            with closing(namespace):
                 yield namespace
+
+    def rdma_is_exclusive(self) -> bool:
+        """`rdma system show`."""
+        with kernel_errors("rdma system show"):
+            return rdma.is_exclusive()
 
     def boot_id(self) -> str:
         """Read `/proc/sys/kernel/random/boot_id`."""
@@ -116,15 +122,21 @@ class _EnteredNamespace(RtnetlinkNamespace):
         return self._rtnl
 
 
-def _enter_first(thread: NetnsThread, wanted: Callable[[NetnsId], bool]) -> str | None:
+def _enter_first(
+    thread: NetnsThread, wanted: Callable[[Namespace], bool]
+) -> _EnteredNamespace | None:
     with kernel_errors("search all network namespaces"):
         for path in netns.reachable():
             try:
                 thread.enter(path)
             except NetnsGoneError:
                 continue  # it went while we looked
-            if wanted(thread.run(lambda: netns.identify(thread.fileno()))):
-                return path
+            with ExitStack() as unwanted:
+                namespace = _EnteredNamespace(path, thread)
+                unwanted.callback(namespace.close)
+                if wanted(namespace):
+                    unwanted.pop_all()
+                    return namespace
     return None
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, TypeAlias, TypeVar
 
 from cni.kernel import frames, messages, netns, sysctl
+from cni.kernel.function_verbs import FunctionVerbs
 from cni.kernel.interface import Namespace
 from cni.kernel.messages import Message
 from cni.kernel.types import (
@@ -35,25 +35,12 @@ IPRoute: TypeAlias = Any
 T = TypeVar("T")
 
 
-class RtnetlinkNamespace(ABC):
+class RtnetlinkNamespace(FunctionVerbs):
     """One network namespace of the running kernel; keeps the `Namespace` protocol."""
 
     def __init__(self, path: str) -> None:
-        self.path = path
+        super().__init__(path)
         self._identity: NetnsId | None = None
-
-    @abstractmethod
-    def descriptor(self) -> AbstractContextManager[int]:
-        """Lend a descriptor of the namespace."""
-
-    @abstractmethod
-    def _run(self, work: Callable[[], T], *, apart: bool = False) -> T:
-        """Work in a thread that is in the namespace.
-
-        Args:
-            work: what to do there.
-            apart: in a thread that may leave its mount namespace for good.
-        """
 
     @abstractmethod
     def _call(self, request: Callable[[IPRoute], T]) -> T:
@@ -256,7 +243,3 @@ class RtnetlinkNamespace(ABC):
         except OSError as error:
             device = f" dev {self._name(index)}" if index else ""
             raise KernelError.of(f"ip {words}{device} {more}".rstrip(), error) from error
-
-    def _name(self, index: int) -> str:
-        link = self.link(index)
-        return link.name if link else f"if{index}"

@@ -1,40 +1,36 @@
 """Facts about PCI devices that only sysfs tells.
 
-Source: Documentation/ABI/testing/sysfs-bus-pci of the Linux kernel.
+Sources: sysfs-bus-pci, sysfs-class-net and sysfs-class-infiniband in Documentation/ABI of the Linux
+kernel.  Any entry may vanish between two looks, since VFs come and go: what is not there, or not
+there any more, is absent, and never an error.
 """
 
 from __future__ import annotations
 
+import errno
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
-PCI_ADDRESS = re.compile(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
+from cni.kernel.functions import PCI_ADDRESS, PhysicalFunction, VirtualFunction
 
+_VIRTFN = re.compile(r"virtfn(\d+)")
+# What reading gives when the device goes, or when the driver does not know that attribute.
+_ABSENT = frozenset(
+    {errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.EINVAL, errno.EOPNOTSUPP}
+)
 
-@dataclass(frozen=True, slots=True)
-class VirtualFunction:
-    """An SR-IOV virtual function and the physical function it belongs to."""
-
-    address: str
-    """Its own PCI address."""
-    pf_address: str
-    pf_name: str
-    """The netdev of the PF; empty when it has none on the host."""
-    pf_mtu: int
-    """Bytes; 0 when the PF has no netdev."""
-    netdev: str
-    """Its own netdev on the host; empty while it is elsewhere or has no network driver."""
-    driver: str
-    """Empty when no driver is bound."""
+T = TypeVar("T")
 
 
-class Sysfs:
-    """Reads sysfs below an injectable root."""
+class LinuxSysfs:
+    """Reads sysfs below an injectable root; keeps the `Sysfs` protocol."""
 
     def __init__(self, root: Path = Path("/sys")) -> None:
         self._devices = root / "bus/pci/devices"
         self._netdevs = root / "class/net"
+        self._rdma_devices = root / "class/infiniband"
 
     def device_exists(self, address: str) -> bool:
         """Return whether a PCI device with this address is there."""
@@ -42,43 +38,131 @@ class Sysfs:
 
     def virtual_function(self, address: str) -> VirtualFunction | None:
         """Return the VF at a PCI address, None when there is no device or it is no VF."""
-        device = self._devices / address
-        physfn = device / "physfn"
-        if not physfn.exists():
-            return None
-        pf = physfn.resolve()
-        pf_name = _only_entry(pf / "net")
-        mtu = _read(pf / "net" / pf_name / "mtu") if pf_name else ""
-        driver = device / "driver"
-        return VirtualFunction(
-            address=address,
-            pf_address=pf.name,
-            pf_name=pf_name,
-            pf_mtu=int(mtu or 0),
-            netdev=_only_entry(device / "net"),
-            driver=driver.resolve().name if driver.exists() else "",
-        )
+        pf_address = _target(self._devices / address / "physfn")
+        for number, other in self._virtual_functions(pf_address) if pf_address else ():
+            if other == address:
+                return self._virtual_function(address, number, pf_address)
+        return None
+
+    def physical_functions(self) -> Sequence[PhysicalFunction]:
+        """Return every device that can have VFs, by PCI address."""
+        return [
+            self._physical_function(address, total)
+            for address in _entries(self._devices)
+            if (total := _number(self._devices / address / "sriov_totalvfs")) > 0
+        ]
+
+    def virtual_functions(self, pf_address: str) -> Sequence[VirtualFunction]:
+        """Return the VFs of a PF, by number."""
+        return [
+            self._virtual_function(address, number, pf_address)
+            for number, address in self._virtual_functions(pf_address)
+        ]
 
     def address_of(self, netdev: str) -> str:
         """Return the PCI address behind a netdev of the host, empty when it has none."""
-        device = (self._netdevs / netdev / "device").resolve()
-        return device.name if PCI_ADDRESS.fullmatch(device.name) else ""
+        address = _target(self._netdevs / netdev / "device")
+        return address if PCI_ADDRESS.fullmatch(address) else ""
 
     def is_physical_function(self, netdev: str) -> bool:
         """Return whether a netdev of the host belongs to a device that can have VFs."""
-        return (self._netdevs / netdev / "device/sriov_totalvfs").exists()
+        return _number(self._netdevs / netdev / "device/sriov_totalvfs") > 0
 
+    def link_speed(self, netdev: str) -> int | None:
+        """Return the speed of a netdev of the host in Mbit/s, None while it does not know."""
+        speed = _number(self._netdevs / netdev / "speed")
+        return speed if speed > 0 else None
 
-def _only_entry(folder: Path) -> str:
-    """Return the name of the first entry of a folder, empty when there is none."""
-    try:
-        return min((entry.name for entry in folder.iterdir()), default="")
-    except FileNotFoundError:
+    def _physical_function(self, address: str, total_vfs: int) -> PhysicalFunction:
+        netdev = self._uplink(address)
+        return PhysicalFunction(
+            address=address,
+            netdev=netdev,
+            driver=self._driver(address),
+            numa_node=self._numa_node(address),
+            rdma_device=self._rdma_device(address, netdev),
+            total_vfs=total_vfs,
+        )
+
+    def _virtual_functions(self, pf_address: str) -> list[tuple[int, str]]:
+        """Return number and address of each VF of a PF, by number."""
+        pf = self._devices / pf_address
+        return sorted(
+            (int(found[1]), address)
+            for entry in _entries(pf)
+            if (found := _VIRTFN.fullmatch(entry)) and (address := _target(pf / entry))
+        )
+
+    def _virtual_function(self, address: str, number: int, pf_address: str) -> VirtualFunction:
+        netdev = next(iter(_entries(self._devices / address / "net")), "")
+        return VirtualFunction(
+            address=address,
+            index=number,
+            pf_address=pf_address,
+            pf_netdev=self._uplink(pf_address),
+            netdev=netdev,
+            driver=self._driver(address),
+            numa_node=self._numa_node(address),
+            rdma_device=self._rdma_device(address, netdev),
+        )
+
+    def _uplink(self, pf_address: str) -> str:
+        """Return the PF's own netdev: in switchdev mode its VFs' representors stand beside it."""
+        net = self._devices / pf_address / "net"
+
+        def is_representor(netdev: str) -> bool:
+            # `p0` is a port, `pf0vf3` a VF's representor, `pf0sf7` a subfunction's.
+            port = _read(net / netdev / "phys_port_name")
+            return "vf" in port or "sf" in port
+
+        netdevs = _entries(net)
+        if len(netdevs) > 1:
+            netdevs.sort(key=is_representor)
+        return next(iter(netdevs), "")
+
+    def _driver(self, address: str) -> str:
+        return _target(self._devices / address / "driver")
+
+    def _numa_node(self, address: str) -> int | None:
+        node = _number(self._devices / address / "numa_node")
+        return node if node >= 0 else None
+
+    def _rdma_device(self, address: str, netdev: str) -> str:
+        """Return the RDMA device of a function, or the soft RoCE device on its netdev."""
+        if own := _entries(self._devices / address / "infiniband"):
+            return own[0]
+        for name in _entries(self._rdma_devices) if netdev else ():
+            if _read(self._rdma_devices / name / "parent") == netdev:
+                return name
         return ""
+
+
+def _entries(folder: Path) -> list[str]:
+    """Return the sorted names in a folder."""
+    return _if_present(lambda: sorted(entry.name for entry in folder.iterdir()), [])
 
 
 def _read(file: Path) -> str:
+    return _if_present(lambda: file.read_text(encoding="ascii").strip(), "")
+
+
+def _number(file: Path) -> int:
+    """Return the number in a file, -1 where there is none."""
     try:
-        return file.read_text(encoding="ascii").strip()
-    except FileNotFoundError:
-        return ""
+        return int(_read(file))
+    except ValueError:
+        return -1
+
+
+def _target(link: Path) -> str:
+    """Return the last part of what a symbolic link leads to, empty when there is none."""
+    return _if_present(lambda: link.readlink().name, "")
+
+
+def _if_present(look: Callable[[], T], otherwise: T) -> T:
+    try:
+        return look()
+    except OSError as error:
+        if error.errno not in _ABSENT:
+            raise
+        return otherwise

@@ -7,5 +7,6 @@ view: no test should share it between threads without a lock of its own.
 from cni.kernel.fake.kernel import FakeKernel
 from cni.kernel.fake.model import Announcement
 from cni.kernel.fake.namespace import FakeNamespace
+from cni.kernel.fake.sysfs import FakeSysfs
 
-__all__ = ["Announcement", "FakeKernel", "FakeNamespace"]
+__all__ = ["Announcement", "FakeKernel", "FakeNamespace", "FakeSysfs"]

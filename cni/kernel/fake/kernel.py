@@ -9,17 +9,18 @@ from errno import ENOENT
 from ipaddress import IPv6Address, ip_network
 
 from cni.kernel.fake import lifecycle, routing, sysctls
+from cni.kernel.fake.hardware import Hardware
 from cni.kernel.fake.model import SECOND, Announcement, Device, Machine, Netns
 from cni.kernel.fake.namespace import FakeNamespace
+from cni.kernel.interface import Namespace
 from cni.kernel.types import Link, NetnsGoneError, NetnsId, Route
 
 HOST = "/proc/self/ns/net"
 
 _FIRST_INODE = 4026531840
-_LOCALLY_ADMINISTERED = "02:00:00"
 
 
-class FakeKernel:
+class FakeKernel(Hardware):
     """A kernel in memory; keeps the `Kernel` protocol.
 
     Args:
@@ -31,10 +32,10 @@ class FakeKernel:
     def __init__(
         self, *, ipv6: bool = True, before_change: Callable[[str], None] = lambda _: None
     ) -> None:
+        super().__init__()
         self.machine = Machine(ipv6, before_change)
         self._boot_id = uuid.uuid4()
-        self._cookies = self._macs = 0
-        self._namespaces: list[Netns] = []
+        self._cookies = 0
         self.host = FakeNamespace(self.machine, self._new_netns(HOST), HOST)
 
     # ── The Kernel protocol ──────────────────────────────────────────────────────────────────
@@ -46,14 +47,18 @@ class FakeKernel:
             yield namespace
 
     @contextmanager
-    def search(self, wanted: Callable[[NetnsId], bool]) -> Iterator[FakeNamespace | None]:
+    def search(self, wanted: Callable[[Namespace], bool]) -> Iterator[FakeNamespace | None]:
         """Open the first namespace that is wanted and still has a path."""
-        for netns in self._namespaces:
-            if netns.paths and wanted(netns.identity):
-                with self._opened(netns, netns.paths[0]) as namespace:
+        for netns in [netns for netns in self._namespaces if netns.paths]:
+            with self._opened(netns, netns.paths[0]) as namespace:
+                if wanted(namespace):
                     yield namespace
-                return
+                    return
         yield None
+
+    def rdma_is_exclusive(self) -> bool:
+        """`rdma system show`."""
+        return self.machine.rdma_is_exclusive
 
     def boot_id(self) -> str:
         """Return the random identity of this boot."""
@@ -97,29 +102,6 @@ class FakeKernel:
         one.peer = other
         self._at(peer_path or path).adopt(other)
         return self._add(one, path, index)
-
-    def add_physical(
-        self,
-        name: str,
-        mac: str = "",
-        *,
-        pci: str = "",
-        max_mtu: int = 9978,
-        carrier_delay: float = 0,
-    ) -> Link:
-        """Plug in a network adapter: it outlives every namespace.
-
-        Args:
-            name: on the host.
-            mac: its permanent one; a fresh one by default.
-            pci: its address on the bus.
-            max_mtu: bytes.
-            carrier_delay: seconds from `up` to carrier.
-        """
-        mac = mac or self._new_mac()
-        device = Device(name, mac, max_mtu=max_mtu, permanent_mac=mac, parent=pci)
-        device.carrier_delay = int(carrier_delay * SECOND)
-        return self._add(device, HOST)
 
     def add_bridge(self, name: str, *, path: str = HOST) -> Link:
         """`ip link add NAME type bridge`."""
@@ -188,11 +170,6 @@ class FakeKernel:
         self._namespaces.append(netns)
         return netns
 
-    def _new_mac(self) -> str:
-        self._macs += 1
-        low = self._macs.to_bytes(3, "big").hex(":")
-        return f"{_LOCALLY_ADMINISTERED}:{low}"
-
     def _add(self, device: Device, path: str, index: int = 0) -> Link:
         netns = self._at(path)
         netns.adopt(device, index)
@@ -204,12 +181,6 @@ class FakeKernel:
             raise LookupError(f"{path} has no {name}")
         return device
 
-    def _destroy(self, device: Device) -> None:
-        for end in filter(None, (device, device.peer)):
-            if end.netns is not None:
-                end.netns.release(end)
-                end.netns = None
-
     def _reap(self, netns: Netns) -> None:
         """Let a namespace that nobody can reach any more die."""
         if netns.paths or netns.opened or netns not in self._namespaces:
@@ -220,6 +191,9 @@ class FakeKernel:
                 self._return(device, netns)
             else:
                 self._destroy(device)
+        for unit in self.machine.rdma_devices:
+            if unit.netns is netns:
+                unit.netns = self.host.netns
 
     def _return(self, device: Device, netns: Netns) -> None:
         """Bring an adapter home, as `devN` where its name is taken by now."""

@@ -24,6 +24,8 @@ def bring_down(netns: Netns, device: Device) -> None:
     if not device.up:
         return
     device.up = device.settled = False
+    if device.vf:
+        device.vf.restart(device)
     _forget_ipv6_addresses(device)
     netns.routes = [
         route

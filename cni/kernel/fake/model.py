@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from cni.kernel.fake import sysctls
 from cni.kernel.types import Interface, Link, NetnsId, Route, Rule
+
+if TYPE_CHECKING:
+    from cni.kernel.fake.functions import Pf, RdmaUnit, Vf
 
 SECOND = 1_000_000_000
 
@@ -42,6 +46,10 @@ class Device:
     peer: Device | None = None
     master: Device | None = None
     netns: Netns | None = None
+    pf: Pf | None = None
+    """The physical function behind it."""
+    vf: Vf | None = None
+    """The virtual function behind it."""
 
     @property
     def is_physical(self) -> bool:
@@ -59,7 +67,8 @@ class Device:
     def has_carrier(self, now: int) -> bool:
         """Return whether it can send at this time, in nanoseconds."""
         connected = self.plugged and (self.peer is None or self.peer.up)
-        return self.up and connected and now >= self.carrier_at
+        granted = self.vf is None or self.vf.has_link(now)
+        return self.up and connected and granted and now >= self.carrier_at
 
 
 @dataclass(eq=False, slots=True)
@@ -174,3 +183,6 @@ class Machine:
     now: int = 1000 * SECOND
     """Nanoseconds since boot."""
     announcements: list[Announcement] = field(default_factory=list)
+    pfs: list[Pf] = field(default_factory=list)
+    rdma_devices: list[RdmaUnit] = field(default_factory=list)
+    rdma_is_exclusive: bool = False

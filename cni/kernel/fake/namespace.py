@@ -10,13 +10,14 @@ from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 
 from cni.kernel import frames, messages
 from cni.kernel.fake import lifecycle, routing
-from cni.kernel.fake.model import SECOND, Announcement, Device, Machine, Netns
+from cni.kernel.fake.function_verbs import FunctionVerbs
+from cni.kernel.fake.model import SECOND, Announcement, Device
+from cni.kernel.fake.verbs import refused
 from cni.kernel.interface import Namespace
 from cni.kernel.types import (
     Interface,
     KernelError,
     Link,
-    NetnsId,
     Route,
     Rule,
     kernel_errors,
@@ -28,18 +29,8 @@ _GROUP_ADDRESS = 1
 """The bit of a MAC's first octet that makes it a group's."""
 
 
-class FakeNamespace:
+class FakeNamespace(FunctionVerbs):
     """One network namespace of the fake; keeps the `Namespace` protocol."""
-
-    def __init__(self, machine: Machine, netns: Netns, path: str) -> None:
-        self.path = path
-        self.netns = netns
-        self._machine = machine
-
-    @property
-    def identity(self) -> NetnsId:
-        """Its device, inode and cookie."""
-        return self.netns.identity
 
     def links(self) -> Sequence[Link]:
         """`ip -d link show`."""
@@ -70,7 +61,9 @@ class FakeNamespace:
         if not device.min_mtu <= mtu <= device.max_mtu:
             limit = "less than" if mtu < device.min_mtu else "greater than"
             verb = f"link set dev {device.name} {words}"
-            raise _refused(verb, errno.EINVAL, f"mtu {limit} the device allows")
+            raise refused(verb, errno.EINVAL, f"mtu {limit} the device allows")
+        if device.vf and device.mtu != mtu:
+            device.vf.restart(device)
         device.mtu = mtu
 
     def set_mac(self, index: int, mac: str) -> None:
@@ -79,8 +72,11 @@ class FakeNamespace:
         device = self._device("link set", index, words)
         octets = bytes.fromhex(mac.replace(":", ""))
         if octets[0] & _GROUP_ADDRESS or not any(octets):
-            raise _refused(f"link set dev {device.name} {words}", errno.EADDRNOTAVAIL)
-        device.mac = mac.lower()
+            raise refused(f"link set dev {device.name} {words}", errno.EADDRNOTAVAIL)
+        if device.vf is None:
+            device.mac = mac.lower()
+        elif not device.vf.choose_mac(device, mac.lower()):
+            raise refused(f"link set dev {device.name} {words}", errno.EADDRNOTAVAIL)
 
     def rename(self, index: int, name: str) -> None:
         """`ip link set dev X name Y`."""
@@ -93,7 +89,7 @@ class FakeNamespace:
         words = f"altname {name}"
         device = self._device("link property add", index, words)
         if name in self.netns.names():
-            raise _refused(f"link property add dev {device.name} {words}", errno.EEXIST)
+            raise refused(f"link property add dev {device.name} {words}", errno.EEXIST)
         device.altnames.append(name)
 
     def remove_altname(self, index: int, name: str) -> None:
@@ -102,7 +98,7 @@ class FakeNamespace:
         device = self._device("link property del", index, words)
         if name not in device.altnames:
             number = errno.EINVAL if name in self.netns.names() else errno.ENOENT
-            raise _refused(f"link property del dev {device.name} {words}", number)
+            raise refused(f"link property del dev {device.name} {words}", number)
         device.altnames.remove(name)
 
     def move(self, index: int, target: Namespace, name: str) -> None:
@@ -114,7 +110,7 @@ class FakeNamespace:
         verb = f"link set dev {device.name} {words}"
         _require_length(name, verb)
         if number := lifecycle.transfer(device, self.netns, target.netns, name):
-            raise _refused(verb, number)
+            raise refused(verb, number)
         target._rename(device, name, verb)  # noqa: SLF001 - a namespace of this very class
 
     def addresses(self, index: int) -> Sequence[Interface]:
@@ -128,11 +124,11 @@ class FakeNamespace:
         if isinstance(address, IPv6Interface):
             self._require_ipv6(verb)
             if not device.ipv6_enabled():
-                raise _refused(verb, errno.EACCES, "ipv6: IPv6 is disabled on this device")
+                raise refused(verb, errno.EACCES, "ipv6: IPv6 is disabled on this device")
             if address.is_multicast:
-                raise _refused(verb, errno.EADDRNOTAVAIL)
+                raise refused(verb, errno.EADDRNOTAVAIL)
         if _is_assigned(device, address):
-            raise _refused(verb, errno.EEXIST, "Address already assigned")
+            raise refused(verb, errno.EEXIST, "Address already assigned")
         lifecycle.add_address(self.netns, device, address)
 
     def routes(self, index: int) -> Sequence[Route]:
@@ -148,7 +144,7 @@ class FakeNamespace:
             self._require_ipv6(verb)
         stored = routing.as_stored(route)
         if refusal := routing.refusal(self.netns, device, stored):
-            raise _refused(verb, *refusal)
+            raise refused(verb, *refusal)
         self.netns.routes.append(stored)
 
     def remove_route(self, route: Route) -> None:
@@ -159,7 +155,7 @@ class FakeNamespace:
             if routing.matches(candidate, route):
                 self.netns.routes.remove(candidate)
                 return
-        raise _refused(verb, errno.ESRCH)
+        raise refused(verb, errno.ESRCH)
 
     def rules(self) -> Sequence[Rule]:
         """`ip rule show; ip -6 rule show`."""
@@ -170,9 +166,9 @@ class FakeNamespace:
         verb = f"rule add {messages.rule_words(rule)}"
         self._change(verb)
         if isinstance(rule.source, IPv6Network) and not self._machine.ipv6:
-            raise _refused(verb, errno.EAFNOSUPPORT)
+            raise refused(verb, errno.EAFNOSUPPORT)
         if rule in self.netns.rules:
-            raise _refused(verb, errno.EEXIST)
+            raise refused(verb, errno.EEXIST)
         self.netns.rules.append(rule)
 
     def remove_rule(self, rule: Rule) -> None:
@@ -180,7 +176,7 @@ class FakeNamespace:
         verb = f"rule del {messages.rule_words(rule)}"
         self._change(verb)
         if rule not in self.netns.rules:
-            raise _refused(verb, errno.ENOENT)
+            raise refused(verb, errno.ENOENT)
         self.netns.rules.remove(rule)
 
     def sysctl(self, key: str) -> str | None:
@@ -228,36 +224,19 @@ class FakeNamespace:
                 sent = Announcement(self.identity, device.name, device.mac, address)
                 self._machine.announcements.append(sent)
 
-    def _devices(self) -> list[Device]:
-        lifecycle.settle(self.netns, self._machine.now)
-        return [device for _, device in sorted(self.netns.devices.items())]
-
-    def _change(self, verb: str) -> None:
-        self._devices()
-        self._machine.before_change(f"ip {verb}")
-
-    def _device(self, words: str, index: int, more: str = "") -> Device:
-        """Return the device that is about to be changed."""
-        device = self.netns.devices.get(index)
-        verb = f"{words} dev {device.name if device else f'if{index}'} {more}".rstrip()
-        self._change(verb)
-        if device is None:
-            raise _refused(verb, errno.ENODEV)
-        return device
-
     def _rename(self, device: Device, name: str, verb: str) -> None:
         if name == device.name:
             return
         _require_length(name, verb)
         if not _NAME.fullmatch(name) or name in {".", ".."}:
-            raise _refused(verb, errno.EINVAL)
+            raise refused(verb, errno.EINVAL)
         if name in self.netns.names():
-            raise _refused(verb, errno.EEXIST)
+            raise refused(verb, errno.EEXIST)
         device.name = name
 
     def _require_ipv6(self, verb: str) -> None:
         if not self._machine.ipv6:
-            raise _refused(verb, errno.EOPNOTSUPP)
+            raise refused(verb, errno.EOPNOTSUPP)
 
     def _settings(self, key: str) -> tuple[dict[str, str], str]:
         """Return where a setting is, and under which name."""
@@ -278,8 +257,4 @@ def _is_assigned(device: Device, address: Interface) -> bool:
 
 def _require_length(name: str, verb: str) -> None:
     if len(name.encode()) > _LONGEST_NAME:
-        raise _refused(verb, errno.ERANGE, "Attribute failed policy validation")
-
-
-def _refused(words: str, number: int, reason: str = "") -> KernelError:
-    return KernelError(f"ip {words}", number, reason or os.strerror(number))
+        raise refused(verb, errno.ERANGE, "Attribute failed policy validation")

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from cni.kernel.functions import VirtualFunction
 from cni.kernel.interface import Namespace
 from cni.kernel.types import Link
 from tests.contract.kernel.worlds import FakeWorld, LinuxWorld, World, get
@@ -58,3 +59,15 @@ def up(pod: Namespace, pair: tuple[Link, Link]) -> Link:
         pod.set_up(end.index)
     assert pod.wait_for_carrier(pair[0].index, 2)
     return get(pod, pair[0].name)
+
+
+@pytest.fixture
+def vf(world: World) -> VirtualFunction:
+    """The first of two fresh VFs; its PF is up."""
+    return world.plug_vfs()
+
+
+@pytest.fixture
+def pf(world: World, vf: VirtualFunction) -> int:
+    """The index of the PF's link."""
+    return get(world.kernel.host, vf.pf_netdev).index

@@ -51,7 +51,7 @@ def test_a_namespace_that_was_deleted(world: World) -> None:
 
 
 def test_a_mounted_namespace_is_found(world: World, pod: Namespace) -> None:
-    with world.kernel.search(pod.identity.__eq__) as found:
+    with world.kernel.search(lambda namespace: namespace.identity == pod.identity) as found:
         assert found is not None
         assert found.identity == pod.identity
         assert [link.name for link in found.links()] == ["lo"]
@@ -64,7 +64,7 @@ def test_a_namespace_is_found_by_its_process(world: World) -> None:
         identity = namespace.identity
     world.delete_namespace(path)
 
-    with world.kernel.search(identity.__eq__) as found:
+    with world.kernel.search(lambda namespace: namespace.identity == identity) as found:
         assert found is not None
         assert (found.identity, found.path) == (identity, another)
 
@@ -75,7 +75,7 @@ def test_a_dead_namespace_is_not_found(world: World) -> None:
         identity = namespace.identity
     world.delete_namespace(path)
 
-    with world.kernel.search(identity.__eq__) as found:
+    with world.kernel.search(lambda namespace: namespace.identity == identity) as found:
         assert found is None
 
 
@@ -83,8 +83,8 @@ def test_every_namespace_is_looked_at_once(world: World, pod: Namespace) -> None
     world.keep_alive(pod.path)
     seen = []
 
-    def look(identity: object) -> bool:
-        seen.append(identity)
+    def look(namespace: Namespace) -> bool:
+        seen.append(namespace.identity)
         return False
 
     with world.kernel.search(look) as found:

@@ -5,6 +5,7 @@ A test gets the setup verbs of a `World` and never asks which one it is in.
 
 from __future__ import annotations
 
+import os
 import secrets
 import subprocess
 import threading
@@ -17,9 +18,11 @@ from typing import Protocol
 
 import pytest
 
-from cni.kernel.fake import FakeKernel
-from cni.kernel.interface import Kernel, Namespace
+from cni.kernel.fake import FakeKernel, FakeSysfs
+from cni.kernel.functions import VfSettings, VirtualFunction
+from cni.kernel.interface import Kernel, Namespace, Sysfs
 from cni.kernel.linux import LinuxKernel
+from cni.kernel.sysfs import LinuxSysfs
 from cni.kernel.types import KernelError, Link
 
 HOST = "/proc/self/ns/net"
@@ -30,6 +33,9 @@ class World(Protocol):
 
     @property
     def kernel(self) -> Kernel: ...
+
+    @property
+    def sysfs(self) -> Sysfs: ...
 
     def name(self) -> str:
         """Return a name that no link has."""
@@ -57,12 +63,34 @@ class World(Protocol):
         """Set a veth's peer up after a while."""
         ...
 
+    def plug_vfs(self) -> VirtualFunction:
+        """Make two VFs of an adapter of igb, whose PF has carrier; return the first."""
+        ...
+
+    def unplug_vfs(self) -> None:
+        """Remove them."""
+        ...
+
+    def rdma_device(self) -> str:
+        """Make an RDMA device on the host; return its name."""
+        ...
+
+    @property
+    def can_move_rdma(self) -> bool:
+        """Whether that device may leave its namespace: not every driver lets it."""
+        ...
+
+    def make_rdma_exclusive(self) -> None:
+        """Let each RDMA device belong to one namespace; before any other namespace is made."""
+        ...
+
 
 class FakeWorld:
     """The world of `cni.kernel.fake`."""
 
     def __init__(self) -> None:
         self.kernel = FakeKernel()
+        self.sysfs = FakeSysfs(self.kernel)
         self._numbers = count()
 
     def name(self) -> str:
@@ -101,12 +129,32 @@ class FakeWorld:
             assert other
         self.kernel.set_carrier(other.name, connected=True, after=seconds, path=path)
 
+    def plug_vfs(self) -> VirtualFunction:
+        self.kernel.add_physical_function("ens1f0", pci="0000:3b:00.0")
+        for address in ("0000:3b:10.0", "0000:3b:10.2"):
+            self.kernel.add_virtual_function("ens1f0", pci=address)
+        return self.sysfs.virtual_functions("0000:3b:00.0")[0]
+
+    def unplug_vfs(self) -> None:
+        self.kernel.remove_virtual_functions("ens1f0")
+
+    def rdma_device(self) -> str:
+        name = self.name()
+        self.kernel.add_physical_function(self.name(), pci="0000:5e:00.0", rdma_device=name)
+        return name
+
+    can_move_rdma = True
+
+    def make_rdma_exclusive(self) -> None:
+        self.kernel.set_rdma_mode(exclusive=True)
+
 
 class LinuxWorld:
     """The running kernel, in namespaces and with links of our own."""
 
     def __init__(self, undo: ExitStack) -> None:
         self.kernel = LinuxKernel()
+        self.sysfs = LinuxSysfs()
         self._undo = undo
         self._tag = secrets.token_hex(3)
         self._numbers = count()
@@ -155,9 +203,53 @@ class LinuxWorld:
         timer.start()
         self._undo.callback(timer.join)
 
+    def plug_vfs(self) -> VirtualFunction:
+        only_in_the_lab("it makes and removes VFs")
+        pf = next(pf for pf in self.sysfs.physical_functions() if pf.driver == "igb")
+        self._numvfs = Path("/sys/bus/pci/devices", pf.address, "sriov_numvfs")
+        before = self._numvfs.read_text()
+        self._numvfs.write_text("0")
+        # While the PF is down, igb answers no VF; and with its VFs' coming it starts anew.
+        index = get(self.kernel.host, pf.netdev).index
+        self.kernel.host.set_up(index)
+        self._undo.callback(self._numvfs.write_text, before)
+        self._undo.callback(self._numvfs.write_text, "0")
+        self._numvfs.write_text("2")
+        eventually(lambda: all(vf.netdev for vf in self.sysfs.virtual_functions(pf.address)))
+        assert self.kernel.host.wait_for_carrier(index, 10)
+        return self.sysfs.virtual_functions(pf.address)[0]
+
+    def unplug_vfs(self) -> None:
+        self._numvfs.write_text("0")
+
+    def rdma_device(self) -> str:
+        only_in_the_lab("it needs the kernel's rdma_rxe")
+        name, (netdev, _) = self.name(), self.veth()
+        assert rdma("link", "add", name, "type", "rxe", "netdev", netdev)
+        self._undo.callback(rdma, "link", "delete", name)
+        return name
+
+    can_move_rdma = False  # rdma_rxe
+
+    def make_rdma_exclusive(self) -> None:
+        only_in_the_lab("it changes the mode of the machine's RDMA devices")
+        # Refused while there is another namespace, and the last test's end a moment later.
+        self._undo.callback(eventually, lambda: rdma("system", "set", "netns", "shared"))
+        eventually(lambda: rdma("system", "set", "netns", "exclusive"))
+
 
 def ip(*words: str, check: bool = True) -> None:
     subprocess.run(["ip", *words], check=check, capture_output=True, timeout=10)
+
+
+def rdma(*words: str) -> bool:
+    return subprocess.run(["rdma", *words], check=False, capture_output=True).returncode == 0
+
+
+def only_in_the_lab(reason: str) -> None:
+    """Skip a test anywhere but in the lab's guest, which has the adapter, and nothing to lose."""
+    if os.environ.get("RAILCNI_LAB") != "1":
+        pytest.skip(f"{reason}: run by make lab")
 
 
 def inside(path: str) -> list[str]:
@@ -168,6 +260,13 @@ def get(namespace: Namespace, name: str) -> Link:
     """Return a link that must be there."""
     found = namespace.find(name)
     assert found, f"no {name} in {namespace.path}"
+    return found
+
+
+def shown(namespace: Namespace, pf: int, number: int = 0) -> VfSettings:
+    """Return what a PF imposes on a VF that must be there."""
+    found = namespace.vf(pf, number)
+    assert found, f"no VF {number} of {pf} in {namespace.path}"
     return found
 
 

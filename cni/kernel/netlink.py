@@ -1,0 +1,113 @@
+"""Netlink by a plain socket, for messages that pyroute2 has not or encodes wrongly.
+
+Sources: netlink(7) and the kernel's netlink.h.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Iterator
+
+ROUTE, RDMA = 0, 20
+REQUEST, ACK, DUMP = 0x1, 0x4, 0x300
+
+_SOL_NETLINK = 270
+_CAP_ACK, _EXT_ACK = 10, 11
+_ERROR, _DONE = 2, 3
+_CAPPED, _ACK_TLVS = 0x100, 0x200
+_ERROR_WORDS = 1
+# Without the flags for nested attributes and for big-endian ones.
+_TYPE = 0x3FFF
+_HEADER = struct.Struct("=IHHII")
+_ATTRIBUTE = struct.Struct("=HH")
+_NUMBER = struct.Struct("=i")
+_ALIGNMENT = 4
+_SEQUENCE = 1
+# A link with many VFs is one long message.
+_LONGEST = 1 << 18
+_PATIENCE = 5.0
+"""Seconds; the kernel works before it lets the sending return, so the answer is there by then."""
+
+
+def attribute(kind: int, payload: bytes) -> bytes:
+    """Return an attribute, padded."""
+    header = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(payload), kind)
+    return header + payload + bytes(-len(payload) % _ALIGNMENT)
+
+
+def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield the type and payload of each attribute of a run of them."""
+    offset = 0
+    while offset + _ATTRIBUTE.size <= len(data):
+        length, kind = _ATTRIBUTE.unpack_from(data, offset)
+        if length < _ATTRIBUTE.size:
+            return
+        yield kind & _TYPE, data[offset + _ATTRIBUTE.size : offset + length]
+        offset += _aligned(length)
+
+
+def message(kind: int, flags: int, body: bytes = b"") -> bytes:
+    """Return a request; it must ask for an acknowledgement or a dump, so that it has an end."""
+    return _HEADER.pack(_HEADER.size + len(body), kind, REQUEST | flags, _SEQUENCE, 0) + body
+
+
+def ask(protocol: int, request: bytes) -> list[bytes]:
+    """Send a request in the calling thread's namespace; return the bodies of the answers.
+
+    Raises:
+        OSError: what the kernel answered.
+    """
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as asker:
+        for option in (_CAP_ACK, _EXT_ACK):
+            asker.setsockopt(_SOL_NETLINK, option, 1)
+        asker.settimeout(_PATIENCE)
+        return exchange(asker, request)
+
+
+def exchange(asker: socket.socket, request: bytes) -> list[bytes]:
+    """Send a request; return the bodies of the messages before the acknowledgement.
+
+    Raises:
+        OSError: what the kernel answered; ETIMEDOUT when it did not.
+    """
+    asker.send(request)
+    answers: list[bytes] = []
+    while True:
+        try:
+            data = asker.recv(_LONGEST)
+        except TimeoutError:
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)) from None
+        for kind, flags, body in _messages(data):
+            if kind in {_ERROR, _DONE}:
+                _require_success(flags, body)
+                return answers
+            answers.append(body)
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield type, flags and body of each message of ours."""
+    offset = 0
+    while offset + _HEADER.size <= len(data):
+        length, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)
+        if sequence == _SEQUENCE:
+            yield kind, flags, data[offset + _HEADER.size : offset + length]
+        offset += _aligned(max(length, _HEADER.size))
+
+
+def _require_success(flags: int, body: bytes) -> None:
+    # A dump's end states an error as an acknowledgement does.
+    (number,) = _NUMBER.unpack_from(body)
+    if not number:
+        return
+    words = b""
+    if flags & _ACK_TLVS and flags & _CAPPED:
+        # The request's header stands between the number and what is said about it.
+        words = dict(attributes(body[_NUMBER.size + _HEADER.size :])).get(_ERROR_WORDS, b"")
+    raise OSError(-number, words.rstrip(b"\0").decode() or os.strerror(-number))
+
+
+def _aligned(length: int) -> int:
+    return length + -length % _ALIGNMENT
