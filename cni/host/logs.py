@@ -11,7 +11,7 @@ import re
 import stat
 import sys
 from io import TextIOWrapper
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from cni.host.paths import private_folder
 from cni.protocol.errors import CniError, Code
@@ -34,11 +34,12 @@ def configure(request: Request, folder: Path) -> None:
 
     Args:
         request: names the level (`logLevel`) and a file (`logFile`), and appears in every line.
-        folder: the only one that a file may be in.
+        folder: the only one that a file is in: of a path (sriov-cni takes any) its last part
+            counts, since the author of a network configuration must not write elsewhere.
 
     Raises:
-        CniError: code 7 on ADD, when the file is to be anywhere else, 5 when it cannot be opened;
-            a DEL must not fail for it.
+        CniError: code 7 on ADD for what is no file's name, 5 when it cannot be opened; a DEL must
+            not fail for it.
     """
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     name = request.config.get("logFile")
@@ -80,15 +81,12 @@ class _PrivateFile(logging.FileHandler):
 
 
 def _checked(name: object, folder: Path) -> Path:
-    accepted = f"a file name, or a file directly in {folder}"
-    if not isinstance(name, str):
-        raise CniError(Code.INVALID_CONFIG, f"logFile is {name!r}, expected {accepted}")
-    file = Path(name) if name.startswith("/") else folder / name
-    if file.parent != folder or not _FILE_NAME.fullmatch(file.name):
+    """Return the file in the folder that has this name, or the last part of this path."""
+    last = PurePath(name).name if isinstance(name, str) else ""
+    if not _FILE_NAME.fullmatch(last):
         raise CniError(
             Code.INVALID_CONFIG,
-            f"logFile is {name!r}, expected {accepted}",
-            "a network configuration must not choose other files on the node",
+            f"logFile is {name!r}, expected the name of a file, which will be in {folder}",
         )
     found = private_folder(folder).lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid or found.st_mode & _OTHERS_MAY_WRITE:
@@ -97,4 +95,4 @@ def _checked(name: object, folder: Path) -> Path:
             f"{folder} must be a folder that only root can write",
             f"mend it: chown root {folder} && chmod 700 {folder}",
         )
-    return file
+    return folder / last

@@ -44,8 +44,16 @@ def test_a_file_in_the_folder(tmp_path: Path, by_path: bool) -> None:  # noqa: F
     assert (folder / "rail.log").stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("name", ["/etc/passwd", "../x", "a/b", "/tmp/x.log", ".x", 7, ["x"]])  # noqa: S108
-def test_no_other_place(tmp_path: Path, name: object) -> None:
+@pytest.mark.parametrize("path", ["/etc/passwd", "/tmp/passwd", "../passwd", "a/passwd"])  # noqa: S108
+def test_of_a_path_elsewhere_the_name_counts(tmp_path: Path, path: str) -> None:
+    folder = tmp_path / "logs"
+    logs.configure(request(logFile=path), folder)
+    logging.getLogger("cni").warning("ours")
+    assert "ours" in (folder / "passwd").read_text()
+
+
+@pytest.mark.parametrize("name", ["..", "/", "a/..", ".x", "x y", 7, ["x"]])
+def test_what_is_no_name(tmp_path: Path, name: object) -> None:
     with pytest.raises(CniError) as caught:
         logs.configure(request(logFile=name), tmp_path)
     assert caught.value.code == Code.INVALID_CONFIG
