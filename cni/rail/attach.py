@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from cni.kernel.functions import VfSettings
 from cni.kernel.interface import Namespace
 from cni.kernel.types import NetnsGoneError
 from cni.protocol.errors import CniError, Code
@@ -18,10 +19,10 @@ from cni.protocol.request import Request
 from cni.protocol.results import Result
 from cni.rail import config as rail_config
 from cni.rail import device as devices
-from cni.rail import device_info
+from cni.rail import device_info, former, rdma, vf
 from cni.rail.attachment import Record
 from cni.rail.config import RailConfig
-from cni.rail.detach import Whereabouts, detach, find_namespace
+from cni.rail.detach import detach
 from cni.rail.node import Node
 from cni.rail.steps import Steps
 
@@ -37,16 +38,16 @@ def attach(node: Node, request: Request, config: RailConfig) -> Result:
     rail_config.check_device(config, request)
     key = devices.key(config, node.sysfs)
     with node.locks.container(request.container_id), _open_pod(node, request) as pod:
-        _finish_own(node, request)
+        former.finish_own(node, request)
         with node.locks.device(key):
-            _finish_former(node, request, key)
-            device = devices.find(config, node.kernel.host, node.sysfs)
+            former.finish_former(node, request, key)
+            device = devices.find(config, node.kernel, node.sysfs)
             if device.key != key:
                 raise CniError(
                     Code.TRY_AGAIN,
                     f"{config.wanted_device} became another device while it was waited for",
                 )
-            devices.check_mtu(device, config.mtu)
+            devices.check(device, config)
             _check_ifname_is_free(pod, request)
             node.ipam_for(request)  # one that is not there is refused before anything is begun
             return _attach(node, request, config, pod, device)
@@ -55,9 +56,14 @@ def attach(node: Node, request: Request, config: RailConfig) -> Result:
 def _attach(
     node: Node, request: Request, config: RailConfig, pod: Namespace, device: devices.Device
 ) -> Result:
-    unrestored = _unrestored(node, device)
-    # A device that came home without its name keeps the baseline it had before that.
-    baseline = unrestored[0].baseline if unrestored else device.baseline()
+    unrestored = former.unrestored(node, device)
+    now = _imposed(node, device, config, unrestored)
+    former.check_taken_back(unrestored, now, device)
+    asked = vf.wanted(config, now) if device.function else VfSettings()
+    baseline = device.baseline(vf.baseline(asked, now))
+    if unrestored:
+        # A device that came home without its name keeps the one it had before that.
+        baseline = unrestored[0].baseline.model_copy(update={"vf": baseline.vf})
     intent = Record(
         attachment=request.attachment,
         pod=request.pod,
@@ -71,8 +77,11 @@ def _attach(
         baseline=baseline,
         netns=pod.identity,
         netns_path=request.netns,
+        numa_node=device.function.numa_node if device.function else None,
+        rdma=rdma.wanted(config, device.function, node.kernel),
         device_info=device_info.path(config),
     )
+    _warn_of_distance(node, intent)
     steps = Steps(node, request, config, pod, intent)
     try:
         steps.save()
@@ -103,62 +112,6 @@ def _open_pod(node: Node, request: Request) -> Iterator[Namespace]:
         ) from None
 
 
-def _finish_own(node: Node, request: Request) -> None:
-    """Finish what an earlier ADD of this very attachment left; refuse when it stands."""
-    for former in node.attachments.of(request.attachment):
-        if _is_alive(node, former):
-            raise CniError(
-                Code.TRY_AGAIN,
-                f"{former.holder} is already attached, to {former.device.host_name}",
-                "the runtime must call DEL first",
-            )
-        with node.locks.device(former.device.key):
-            record = node.attachments.again(former)
-            if record:
-                _finish(node, request, record)
-
-
-def _finish_former(node: Node, request: Request, key: str) -> None:
-    """Finish what others left of this device; refuse while somebody lives on it."""
-    for former in node.attachments.on(key):
-        if not _is_alive(node, former):
-            _finish(node, request, former)
-        elif former.device.pci_address or not node.kernel.host.find(former.device.host_name):
-            # Else another device has been given that name since.
-            raise CniError(
-                Code.TRY_AGAIN,
-                f"{former.device.host_name} ({former.device.key}) is held by {former.holder}",
-                "see what is attached: railctl attachments",
-            )
-
-
-def _is_alive(node: Node, record: Record) -> bool:
-    """Return whether an attachment was finished and its device is still in its pod."""
-    if not record.attached or record.boot_id != node.kernel.boot_id():
-        return False
-    with find_namespace(node, record) as pod:
-        return pod is not None and bool(
-            devices.recognise(pod.links(), record.device, index=record.pod_index)
-        )
-
-
-def _finish(node: Node, request: Request, former: Record) -> None:
-    log.info("finishing the attachment of %s first", former.holder)
-    try:
-        where = detach(node, former, request)
-    except CniError as error:
-        # The device is home; that a former holder's IPAM plugin is unwell is its own DEL's matter.
-        log.warning("the addresses of %s are not released yet: %s", former.holder, error)
-        return
-    if where is Whereabouts.AWAY:
-        raise CniError(
-            Code.TRY_AGAIN,
-            f"{former.device.host_name} ({former.device.key}) was {former.holder}'s, "
-            "and is in a network namespace that cannot be found",
-            "some process keeps that namespace: lsns -t net",
-        )
-
-
 def _check_ifname_is_free(pod: Namespace, request: Request) -> None:
     taken = pod.find(request.ifname)
     if taken:
@@ -169,13 +122,17 @@ def _check_ifname_is_free(pod: Namespace, request: Request) -> None:
         )
 
 
-def _unrestored(node: Node, device: devices.Device) -> list[Record]:
-    """Return the records that still wait for this very device to get its name back."""
-    return [
-        record
-        for record in node.attachments.on(device.key)
-        if devices.recognise([device.link], record.device)
-    ]
+def _warn_of_distance(node: Node, record: Record) -> None:
+    """Warn when a container's rails are on several NUMA nodes: one of them is far from its GPU."""
+    if record.numa_node is None:
+        return
+    for other in node.attachments.of_container(record.attachment.container_id):
+        if other.numa_node not in {None, record.numa_node}:
+            log.warning(
+                "%s is on NUMA node %d, but %s of the same container (%s) is on node %d",
+                record.device.host_name, record.numa_node,
+                other.attachment.ifname, other.device.host_name, other.numa_node,
+            )  # fmt: skip
 
 
 def _undo(node: Node, request: Request, record: Record, cause: BaseException) -> None:
@@ -185,3 +142,22 @@ def _undo(node: Node, request: Request, record: Record, cause: BaseException) ->
     except Exception as error:
         log.exception("undoing the failed ADD of %s failed", record.holder)
         cause.add_note(f"undoing it failed as well: {error}; DEL will finish it")
+
+
+def _imposed(
+    node: Node, device: devices.Device, config: RailConfig, unrestored: Sequence[Record]
+) -> VfSettings:
+    """Return what the PF imposes on a VF; it is asked only where something depends on it."""
+    function, pf = device.function, device.pf
+    was_asked = any(record.baseline.vf != VfSettings() for record in unrestored)
+    if function is None or not (was_asked or config.mac or vf.stated_keys(config)):
+        return VfSettings()
+    now = node.kernel.host.vf(pf.index, function.index) if pf else None
+    if now is None:
+        raise CniError(
+            Code.TRY_AGAIN,
+            f"{function.pf_netdev or function.pf_address} does not tell what it imposes on its "
+            f"VF {function.index} ({function.address})",
+            "see whether the PF is on the host and lists that VF: ip link show",
+        )
+    return now

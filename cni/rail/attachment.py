@@ -17,6 +17,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from cni.host.paths import draft_of, private_folder, write_atomically
+from cni.kernel.functions import RdmaDevice, VfSettings
 from cni.kernel.types import Interface, NetnsId, Route, Rule
 from cni.protocol.errors import CniError, Code
 from cni.protocol.request import Attachment, Pod
@@ -42,6 +43,8 @@ class DeviceIdentity(_Saved):
     """Those it may carry: its own, and the one that was asked for."""
     lower: int
     """A veth's peer, or the link below."""
+    userspace: bool = False
+    """A VF that a program drives: it has no network interface, and stays where it is."""
 
     @property
     def outlives_namespace(self) -> bool:
@@ -65,11 +68,14 @@ class DeviceIdentity(_Saved):
 class Baseline(_Saved):
     """What a device was like before anyone touched it."""
 
-    name: str
-    mac: str
-    mtu: int
-    up: bool
-    altnames: tuple[str, ...]
+    name: str = ""
+    """Empty for a VF without a network interface; so are the next four."""
+    mac: str = ""
+    mtu: int = 0
+    up: bool = False
+    altnames: tuple[str, ...] = ()
+    vf: VfSettings = VfSettings()
+    """What the PF imposed; only of what was to be changed there."""
 
 
 class Record(_Saved):
@@ -91,6 +97,13 @@ class Record(_Saved):
     netns_path: str
     pod_index: int = 0
     """Of the link in the pod, once it is known there."""
+    numa_node: int | None = None
+    rdma: RdmaDevice | None = None
+    """What moves along, on a node in RDMA's exclusive mode."""
+    mac_imposed: bool = False
+    """The PF was to prescribe the MAC, so that the pod cannot change it."""
+    mac_prescribed: bool = False
+    """The PF prescribed one before, too."""
     device_info: str = ""
     """The file that tells others of the device; empty for none."""
     released: bool = False
@@ -147,6 +160,10 @@ class Attachments:
         found = self._read(f"*.{escape(device_key)}.json")
         of_device = (record for record in found if record.device.key == device_key)
         return sorted(of_device, key=lambda record: record.started)
+
+    def of_container(self, container_id: str) -> list[Record]:
+        """Return every attachment of a container, the oldest first."""
+        return [r for r in self.all() if r.attachment.container_id == container_id]
 
     def all(self) -> list[Record]:
         """Return every record that can be read, the oldest first; warn of the others."""

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cni.kernel.functions import VfSettings
 from cni.kernel.interface import Namespace
 from cni.kernel.types import Link, NetnsGoneError
+from cni.kernel.vf_messages import words
 from cni.protocol import results
 from cni.protocol.errors import CniError, Code
 from cni.protocol.request import Request
 from cni.protocol.results import Result
 from cni.rail import device as devices
-from cni.rail import routes
+from cni.rail import routes, vf
 from cni.rail.attachment import Record
+from cni.rail.config import RailConfig
 from cni.rail.node import Node
 
 
-def check(node: Node, request: Request) -> None:
+def check(node: Node, request: Request, config: RailConfig) -> None:
     """Serve CHECK.
 
     Raises:
@@ -30,6 +33,7 @@ def check(node: Node, request: Request) -> None:
                 problems = list(_differences(pod, record, previous, request))
         except NetnsGoneError as error:
             problems = [f"CNI_NETNS is {request.netns!r}: {error.strerror}"]
+        problems += _imposed_differences(node, record, config)
         if problems:
             raise CniError(
                 Code.CHECK_FAILED,
@@ -65,6 +69,8 @@ def _differences(
     if pod.identity != record.netns:
         yield f"CNI_NETNS is {request.netns!r}, which is another namespace than at ADD"
         return
+    if record.device.userspace:
+        return
     link = pod.find(request.ifname)
     if link is None:
         yield f"{request.ifname} is missing"
@@ -78,6 +84,19 @@ def _differences(
     yield from _route_differences(pod, link, record)
     if pod.sysctl(f"ipv6/conf/{request.ifname}/accept_ra") not in {None, "0"}:
         yield f"{request.ifname} accepts router advertisements"
+
+
+def _imposed_differences(node: Node, record: Record, config: RailConfig) -> Iterator[str]:
+    if record.baseline.vf == VfSettings():
+        return  # nothing was asked of the PF
+    host, function = node.kernel.host, node.sysfs.virtual_function(record.device.pci_address)
+    pf = host.find(function.pf_netdev) if function and function.pf_netdev else None
+    now = host.vf(pf.index, function.index) if function and pf else None
+    if now is None:
+        yield f"the PF of {record.device.pci_address} has no interface on the host, or not that VF"
+        return
+    for one in vf.differing(vf.wanted(config, now), now).each():
+        yield f"the PF of {record.device.pci_address} no longer imposes {words(one)}"
 
 
 def _interface_differences(link: Link, previous: Result, request: Request) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from cni.kernel.sysfs import PCI_ADDRESS
+from cni.kernel.functions import NO_MAC, PCI_ADDRESS, LinkState, VlanProto
 from cni.protocol.config import Config, parse
 from cni.protocol.errors import CniError, Code
 from cni.protocol.request import IDENTIFIER, IDENTIFIER_FORM, Json, Request, ifname_problem
@@ -20,19 +20,14 @@ from cni.rail.sysctl import SysctlError, normalise
 _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 _SYSCTL_VALUE = re.compile(r"[!-~][ -~]{0,255}")
 _MULTICAST_BIT = 1
-_NO_MAC = "00:00:00:00:00:00"
 WIDEST_PREFIX = 8
 """A prefix shorter than this is no fabric but half of the Internet."""
-
-_VF_PROPERTIES = (
-    "vlan", "vlanQoS", "vlanProto", "spoofchk", "trust", "link_state", "min_tx_rate", "max_tx_rate",
-)  # fmt: skip
 
 
 def _mac(value: str) -> str:
     lowered = value.lower()
     unicast = _MAC.fullmatch(lowered) and not int(lowered[:2], 16) & _MULTICAST_BIT
-    if not unicast or lowered == _NO_MAC:
+    if not unicast or lowered == NO_MAC:
         raise ValueError("a unicast MAC address like 02:00:00:00:00:01")
     return lowered
 
@@ -78,6 +73,10 @@ def _network(value: object) -> IPv4Network | IPv6Network:
     return network
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 Mac = Annotated[str, AfterValidator(_mac)]
 PciAddress = Annotated[str, AfterValidator(_pci)]
 Prefix = Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)]
@@ -114,14 +113,27 @@ class RailConfig(Config):
 
     vlan: Annotated[int, Field(ge=0, le=4094)] | None = None
     vlan_qos: Annotated[int, Field(ge=0, le=7)] | None = Field(None, alias="vlanQoS")
-    vlan_proto: Literal["802.1q", "802.1ad", "802.1Q"] | None = Field(None, alias="vlanProto")
+    vlan_proto: Annotated[VlanProto, BeforeValidator(_lower)] | None = Field(
+        None, alias="vlanProto"
+    )
     spoofchk: Switch | None = None
     trust: Switch | None = None
-    link_state: Literal["auto", "enable", "disable"] | None = None
+    link_state: LinkState | None = None
     min_tx_rate: Annotated[int, Field(ge=0)] | None = None
     """Mbit/s."""
     max_tx_rate: Annotated[int, Field(ge=0)] | None = None
     """Mbit/s; 0 for no limit."""
+    rdma: Literal["shared", "exclusive"] = "shared"
+    """Whether the RDMA device moves into the pod, on a node in RDMA's exclusive mode."""
+
+    @model_validator(mode="after")
+    def _vlan_is_whole(self) -> RailConfig:
+        for key, value in (("vlanQoS", self.vlan_qos), ("vlanProto", self.vlan_proto)):
+            if value is not None and self.vlan is None:
+                raise ValueError(f"{key} is {value!r}, but vlan is missing: expected both")
+            if value not in {None, 0, "802.1q"} and not self.vlan:
+                raise ValueError(f"{key} is {value!r}, but vlan is 0: expected a vlan from 1 on")
+        return self
 
     @model_validator(mode="after")
     def _rates_fit(self) -> RailConfig:
@@ -152,18 +164,10 @@ def read(request: Request) -> RailConfig:
     """Return the typed configuration of a request; `mac` is the one that counts.
 
     Raises:
-        CniError: code 7 for what is malformed, 2 for a VF property, which this version cannot set.
+        CniError: code 7 for what is malformed.
     """
     config = parse(RailConfig, request.config)
     _check_rail(config, request)
-    unsupported = [key for key in _VF_PROPERTIES if request.config.get(key) is not None]
-    if unsupported:
-        raise CniError(
-            Code.UNSUPPORTED_FIELD,
-            "; ".join(f"{key} is {request.config[key]!r}" for key in unsupported)
-            + ": this version cannot set VF properties",
-            f"remove {', '.join(unsupported)}, or set it on the PF: ip link set dev PF vf N …",
-        )
     return config.model_copy(update={"mac": _asked_mac(config, request)})
 
 

@@ -10,7 +10,7 @@ import errno
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from enum import Enum
@@ -20,10 +20,11 @@ from cni.kernel.interface import Namespace
 from cni.kernel.types import KernelError, Link, NetnsGoneError
 from cni.protocol.request import Request, stated_version
 from cni.protocol.versions import Command
-from cni.rail import device_info
+from cni.rail import device_info, rdma
 from cni.rail.attachment import Record
 from cni.rail.device import recognise
 from cni.rail.node import Node
+from cni.rail.restore import Port, restore_link
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class Whereabouts(Enum):
 
     HOME = "on the host, as it was"
     RENAMED = "on the host, but its name or an altname is taken"
+    UNRESTORED = "on the host, but its PF or its RDMA device is not as it was"
     DESTROYED = "gone with its namespace"
     AWAY = "in a namespace that cannot be found"
 
@@ -111,21 +113,45 @@ def _is_superseded(node: Node, record: Record) -> bool:
 
 
 def _bring_home(node: Node, record: Record, netns_hint: str) -> Whereabouts:
+    device = record.device
+    if device.userspace:
+        return _restore(node, None, record)  # it never left
     host = node.kernel.host
     with find_namespace(node, record, netns_hint) as pod:
         if pod is not None:
             _withdraw(pod, record)
-            link = recognise(pod.links(), record.device, index=record.pod_index)
+            if record.rdma:
+                rdma.move_home(pod, record.rdma, host)
+            link = recognise(pod.links(), device, index=record.pod_index)
             if link is not None:
                 _move_home(pod, link, host, record)
         link = _await_return(node, record, namespace_is_gone=pod is None)
     if link is not None:
-        return restore(host, link, record)
-    device = record.device
+        return _restore(node, link, record)
+    function = node.sysfs.virtual_function(device.pci_address) if device.pci_address else None
+    if function and function.is_userspace:
+        return _restore(node, None, record)  # bound to another driver meanwhile
     unplugged = device.bus_address and not node.sysfs.device_exists(device.bus_address)
     if device.outlives_namespace and not unplugged:
         return Whereabouts.AWAY
     return Whereabouts.DESTROYED
+
+
+def _restore(node: Node, link: Link | None, record: Record) -> Whereabouts:
+    """Give a device that is on the host its baseline again, its PF's part last.
+
+    Clearing the VLAN while the VF is in the pod would open the untagged network to it.
+    """
+    host = node.kernel.host
+    port = Port(host, node.sysfs, record)
+    port.lift_mac()
+    named = restore_link(host, link, record) if link else True
+    whole = port.restore()
+    if record.rdma:
+        whole &= rdma.restore(host, record.rdma)
+    if not whole:
+        return Whereabouts.UNRESTORED
+    return Whereabouts.HOME if named else Whereabouts.RENAMED
 
 
 @contextmanager
@@ -148,7 +174,9 @@ def find_namespace(node: Node, record: Record, hint: str = "") -> Iterator[Names
                 yield candidate
                 return
             log.warning("%s is not the namespace of %s", path, record.holder)
-        yield stack.enter_context(node.kernel.search(record.netns.__eq__))
+        yield stack.enter_context(
+            node.kernel.search(lambda namespace: namespace.identity == record.netns)
+        )
 
 
 def _withdraw(pod: Namespace, record: Record) -> None:
@@ -191,58 +219,6 @@ def _await_return(node: Node, record: Record, *, namespace_is_gone: bool) -> Lin
         if link or not coming or time.monotonic() > deadline:
             return link
         time.sleep(0.02)
-
-
-def restore(host: Namespace, link: Link, record: Record) -> Whereabouts:
-    """Give a device on the host its baseline again; what it already has is not touched."""
-    index, wanted = link.index, record.baseline
-    changed = (link.mac, link.name) != (wanted.mac, wanted.name)
-    if link.up and (changed or not wanted.up):
-        host.set_down(index)
-    if link.mtu != wanted.mtu:
-        host.set_mtu(index, wanted.mtu)
-    if link.mac != wanted.mac:
-        host.set_mac(index, wanted.mac)
-    named = _restore_names(host, link, record)
-    if wanted.up and not (link.up and not changed):
-        host.set_up(index)
-    return Whereabouts.HOME if named else Whereabouts.RENAMED
-
-
-def _restore_names(host: Namespace, link: Link, record: Record) -> bool:
-    """Return whether the device has its names again; another one may have taken them."""
-    wanted = record.baseline
-    if link.name != wanted.name and wanted.name in link.altnames:
-        host.remove_altname(link.index, wanted.name)  # udev gave it; it blocks the renaming
-    whole = link.name == wanted.name or _unless_taken(host, link, wanted.name, record, host.rename)
-    for altname in link.altnames:
-        if altname not in {*wanted.altnames, wanted.name}:
-            host.remove_altname(link.index, altname)  # the pod's
-    for altname in wanted.altnames:
-        if altname not in link.altnames:
-            whole &= _unless_taken(host, link, altname, record, host.add_altname)
-    return whole
-
-
-def _unless_taken(
-    host: Namespace, link: Link, name: str, record: Record, give: Callable[[int, str], None]
-) -> bool:
-    """Give the link a name or altname; return whether it has it."""
-    try:
-        give(link.index, name)
-    except KernelError as error:
-        owner = host.find(name)
-        if error.errno != errno.EEXIST or owner is None:
-            raise
-        if owner.index == link.index:
-            return True
-        log.warning(
-            "%s was %s on the host before %s had it, but another interface has that name now; "
-            "mend it: ip link set dev %s name NEW, then ip link set dev %s name %s",
-            link.name, name, record.holder, name, link.name, name,
-        )  # fmt: skip
-        return False
-    return True
 
 
 @contextmanager

@@ -5,27 +5,38 @@ Pure but for `find`, which asks the host and sysfs and changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cni.kernel.interface import Namespace
-from cni.kernel.sysfs import Sysfs, VirtualFunction
-from cni.kernel.types import Interface, Link, Route
+from cni.kernel.functions import VfSettings, VirtualFunction
+from cni.kernel.interface import Kernel, Namespace, Sysfs
+from cni.kernel.types import KernelError, Link
 from cni.protocol.errors import CniError, Code
+from cni.rail import usage, vf
 from cni.rail.attachment import Baseline, DeviceIdentity
 from cni.rail.config import RailConfig
-from cni.rail.routes import foreign_routes
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Device:
     """A device that is on the host and free to be taken."""
 
-    link: Link
-    function: VirtualFunction | None
+    link: Link | None
+    """None for a VF that a program drives."""
+    function: VirtualFunction | None = None
     """None for a device that is no VF."""
-    bus_address: str
+    pf: Link | None = None
+    """The PF of a VF; None where it has no interface on the host."""
+    bus_address: str = ""
     """On the PCI bus; empty for what is on none."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in a message."""
+        return self.link.name if self.link else self.bus_address
 
     @property
     def key(self) -> str:
@@ -34,9 +45,14 @@ class Device:
 
     def identity(self, asked_mac: str) -> DeviceIdentity:
         """Return how it will be recognised, also after it got the MAC that was asked for."""
-        link = self.link
+        link, pci_address = self.link, self.function.address if self.function else ""
+        if link is None:
+            return DeviceIdentity(
+                pci_address=pci_address, bus_address=self.bus_address, host_name=self.name,
+                kind="", permanent_mac="", macs=(), lower=0, userspace=True,
+            )  # fmt: skip
         return DeviceIdentity(
-            pci_address=self.function.address if self.function else "",
+            pci_address=pci_address,
             bus_address=self.bus_address,
             host_name=link.name,
             kind=link.kind,
@@ -45,11 +61,18 @@ class Device:
             lower=link.lower,
         )
 
-    def baseline(self) -> Baseline:
-        """Return what DEL must restore."""
+    def baseline(self, settings: VfSettings) -> Baseline:
+        """Return what DEL must restore; `settings` is the PF's part."""
         link = self.link
+        if link is None:
+            return Baseline(vf=settings)
         return Baseline(
-            name=link.name, mac=link.mac, mtu=link.mtu, up=link.up, altnames=link.altnames
+            name=link.name,
+            mac=link.mac,
+            mtu=link.mtu,
+            up=link.up,
+            altnames=link.altnames,
+            vf=settings,
         )
 
 
@@ -63,54 +86,43 @@ def key(config: RailConfig, sysfs: Sysfs) -> str:
     return f"pci-{address}" if is_function else f"dev-{config.device}"
 
 
-def find(config: RailConfig, host: Namespace, sysfs: Sysfs) -> Device:
+def find(config: RailConfig, kernel: Kernel, sysfs: Sysfs) -> Device:
     """Return the device that a configuration names.
 
     Raises:
         CniError: code 7, when there is none, or it may not be taken; 11, when it is elsewhere.
     """
-    link = (
-        _link_of_function(config.pci_address, host, sysfs)
-        if config.pci_address
-        else host.find(config.device or "")
-    )
+    host = kernel.host
+    if config.pci_address:
+        return _find_function(config.pci_address, kernel, sysfs)
+    link = host.find(config.device or "")
     if link is None:
         raise CniError(
             Code.INVALID_CONFIG,
             f"device is {config.device!r}: the host has no interface of that name",
             "list what it has: ip -br link",
         )
-    if config.device and link.name != config.device:
+    if link.name != config.device:
         # Another configuration may use the name itself: one device must not have two locks.
         raise CniError(
             Code.INVALID_CONFIG,
             f"device is {config.device!r}, an altname, expected the interface's name: {link.name}",
         )
-    address = config.pci_address or sysfs.address_of(link.name)
-    reason = (
-        refusal(link, host.links(), is_pf=sysfs.is_physical_function(link.name))
-        or uses(host.addresses(link.index), host.routes(link.index))
-        or _peers_uses(link, host)
-    )
-    if reason:
-        key = f"deviceID is {address!r}" if config.pci_address else f"device is {config.device!r}"
-        raise CniError(
-            Code.INVALID_CONFIG,
-            f"{key} ({link.name}): {reason}",
-            "a rail takes only a device that nothing uses",
-        )
-    return Device(link, sysfs.virtual_function(address) if address else None, address)
+    address = sysfs.address_of(link.name)
+    _check_unused(f"device is {config.device!r}", link, host, sysfs)
+    function = sysfs.virtual_function(address) if address else None
+    return Device(link, function, _pf(function, host), address)
 
 
-def _link_of_function(address: str, host: Namespace, sysfs: Sysfs) -> Link:
-    key = f"deviceID is {address!r}"
+def _find_function(address: str, kernel: Kernel, sysfs: Sysfs) -> Device:
+    key, host = f"deviceID is {address!r}", kernel.host
     function = sysfs.virtual_function(address)
     if function is None:
         known = sysfs.device_exists(address)
         raise CniError(
             Code.INVALID_CONFIG,
             f"{key}: {'that device is no virtual function' if known else 'no such PCI device'}",
-            "list the virtual functions: ls -d /sys/bus/pci/devices/*/physfn",
+            "list the virtual functions: railctl vf list",
         )
     if not function.driver:
         raise CniError(
@@ -118,59 +130,54 @@ def _link_of_function(address: str, host: Namespace, sysfs: Sysfs) -> Link:
             f"{key}: no driver is bound to that virtual function",
             f"bind its network driver: echo {address} > /sys/bus/pci/drivers_probe",
         )
+    if function.is_userspace:
+        return Device(None, function, _pf(function, host), address)
     link = host.find(function.netdev) if function.netdev else None
     if link is None:
+        raise _elsewhere(key, function, kernel)
+    _check_unused(key, link, host, sysfs)
+    return Device(link, function, _pf(function, host), address)
+
+
+def _pf(function: VirtualFunction | None, host: Namespace) -> Link | None:
+    return host.find(function.pf_netdev) if function and function.pf_netdev else None
+
+
+def _elsewhere(key: str, function: VirtualFunction, kernel: Kernel) -> CniError:
+    """Return the error for a VF that has no interface on the host, and where it has one."""
+    missing = f"{key} (driver {function.driver}): it has no interface on the host"
+    try:
+        with kernel.search(lambda namespace: _holds(namespace, function.address)) as namespace:
+            if namespace:
+                return CniError(
+                    Code.TRY_AGAIN,
+                    f"{missing}, it is in the network namespace {namespace.path}",
+                    "railcni did not put it there: end what uses it; "
+                    "the kernel brings it home with the namespace's end",
+                )
+    except KernelError as error:
+        log.info("%s", error)
+    return CniError(
+        Code.TRY_AGAIN, missing, "its driver makes none, or has failed to: dmesg | tail"
+    )
+
+
+def _holds(namespace: Namespace, address: str) -> bool:
+    return any(link.parent == address for link in namespace.links())
+
+
+def _check_unused(key: str, link: Link, host: Namespace, sysfs: Sysfs) -> None:
+    reason = (
+        usage.refusal(link, host.links(), is_pf=sysfs.is_physical_function(link.name))
+        or usage.uses(host.addresses(link.index), host.routes(link.index))
+        or usage.peers_uses(link, host)
+    )
+    if reason:
         raise CniError(
-            Code.TRY_AGAIN,
-            f"{key} (driver {function.driver}): it has no interface on the host",
-            "it is still in another network namespace (find it: lsns -t net), "
-            "or its driver makes no interface",
+            Code.INVALID_CONFIG,
+            f"{key} ({link.name}): {reason}",
+            "a rail takes only a device that nothing uses",
         )
-    return link
-
-
-_PLUMBING = frozenset({"bridge", "bond", "team", "vrf", "tun", "vxlan", "wireguard"})
-"""Kinds that carry somebody else's traffic by what they are."""
-_ON_TOP = frozenset({"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"})
-"""Kinds whose IFLA_LINK is the device they sit on (a veth's is its peer)."""
-
-
-def refusal(link: Link, others: Sequence[Link], *, is_pf: bool) -> str:
-    """Return why a device of the host must not be taken into a pod, empty when it may."""
-    return next(_refusals(link, others, is_pf=is_pf), "")
-
-
-def _refusals(link: Link, others: Sequence[Link], *, is_pf: bool) -> Iterator[str]:
-    if link.loopback:
-        yield "it is the loopback interface"
-    if is_pf:
-        yield "it is a physical function"
-    if link.kind in _PLUMBING:
-        yield f"it is a {link.kind}"
-    if link.kind == "veth" and link.lower_netnsid is not None:
-        yield "its other end is in another network namespace: it is some pod's uplink"
-    for other in others:
-        if other.index == link.master:
-            yield f"it is a port of {other.name}"
-        if other.kind in _ON_TOP and other.lower == link.index and other.lower_netnsid is None:
-            yield f"{other.name} sits on it"
-
-
-def uses(addresses: Sequence[Interface], routes: Sequence[Route]) -> str:
-    """Return what the host uses a device for, empty for nothing."""
-    for address in addresses:
-        if not address.is_link_local:
-            return f"it carries the address {address}"
-    for route in foreign_routes(routes, (), addresses):
-        return f"the host routes {route.dst} through it"
-    return ""
-
-
-def _peers_uses(link: Link, host: Namespace) -> str:
-    """Return what the host uses the other end of a veth for: it would lose its connection."""
-    peer = host.link(link.lower) if link.kind == "veth" else None
-    reason = uses(host.addresses(peer.index), host.routes(peer.index)) if peer else ""
-    return f"it leads to {peer.name}, and {reason}" if peer and reason else ""
 
 
 def recognise(
@@ -203,18 +210,49 @@ def _is_alike(link: Link, identity: DeviceIdentity, index: int, name: str) -> bo
     return link.lower == identity.lower and marked
 
 
-def check_mtu(device: Device, mtu: int) -> None:
-    """Raise code 7 unless the device, and the PF it belongs to, can carry an MTU (bytes)."""
-    link, function = device.link, device.function
-    if link.max_mtu and mtu > link.max_mtu:
+def check(device: Device, config: RailConfig) -> None:
+    """Raise unless a device, and the PF it belongs to, can do what a configuration asks.
+
+    Raises:
+        CniError: code 7 for what they cannot do, 11 while the PF is down.
+    """
+    _check_mtu(device, config.mtu)
+    keys = vf.stated_keys(config)
+    if device.function is None:
+        if keys:
+            raise CniError(
+                Code.INVALID_CONFIG,
+                f"{', '.join(keys)} is set, but {device.name} is no virtual function",
+                "only the PF of a VF can do that: remove the key, or name a VF with deviceID",
+            )
+        return
+    if device.pf is None:
+        if keys or config.mac:
+            raise CniError(
+                Code.TRY_AGAIN,
+                f"{', '.join(keys) or 'mac'} is set, but {device.function.pf_address}, the PF of "
+                f"{device.name}, has no interface on the host that could be asked for it",
+                "bring the PF's interface back to the host",
+            )
+    elif not device.pf.up and config.link_state != "enable":
+        raise CniError(
+            Code.TRY_AGAIN,
+            f"{device.pf.name}, the PF of {device.name}, is down, and so are its VFs",
+            f"set it up: ip link set dev {device.pf.name} up",
+        )
+
+
+def _check_mtu(device: Device, mtu: int) -> None:
+    link, function, pf = device.link, device.function, device.pf
+    if link and link.max_mtu and mtu > link.max_mtu:
         raise CniError(
             Code.INVALID_CONFIG,
             f"mtu is {mtu}, expected at most {link.max_mtu}: the limit of {link.name}",
         )
-    if function and function.pf_mtu and mtu > function.pf_mtu:
+    if function and pf and mtu > pf.mtu:
         raise CniError(
             Code.INVALID_CONFIG,
-            f"mtu is {mtu}, expected at most {function.pf_mtu}: the MTU of {function.pf_name}, "
+            f"mtu is {mtu}, expected at most {pf.mtu}: the MTU of {pf.name}, "
             f"the physical function of {function.address}",
-            f"raise it: ip link set dev {function.pf_name} mtu {mtu}",
+            f"raise it: ip link set dev {pf.name} mtu {mtu}",
         )

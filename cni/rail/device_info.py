@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cni.host.paths import write_atomically
-from cni.kernel.sysfs import VirtualFunction
+from cni.kernel.functions import VirtualFunction
 from cni.protocol.errors import CniError, Code
 from cni.rail.config import RailConfig
 
@@ -35,8 +35,13 @@ def path(config: RailConfig) -> str:
     return asked
 
 
-def write(file: str, function: VirtualFunction) -> None:
+def write(file: str, function: VirtualFunction, rdma_device: str) -> None:
     """Write what is known of a VF, beside what others wrote there.
+
+    Args:
+        file: where.
+        function: the VF.
+        rdma_device: the name of its RDMA device; empty for none.
 
     Raises:
         CniError: code 7, when the file speaks of another device.
@@ -53,7 +58,12 @@ def write(file: str, function: VirtualFunction) -> None:
     document |= {
         "type": "pci",
         "version": "1.1.0",
-        "pci": {**known, "pci-address": function.address, "pf-pci-address": function.pf_address},
+        "pci": {
+            **known,
+            "pci-address": function.address,
+            "pf-pci-address": function.pf_address,
+            **({"rdma-device": rdma_device} if rdma_device else {}),
+        },
     }
     target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
     write_atomically(target, json.dumps(document).encode())

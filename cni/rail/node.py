@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 from cni.delegate.interface import Ipam
 from cni.host.locks import Locks
-from cni.kernel.interface import Kernel
-from cni.kernel.sysfs import Sysfs
+from cni.kernel.interface import Kernel, Sysfs
 from cni.protocol.request import Request
 from cni.rail.attachment import Attachments
 

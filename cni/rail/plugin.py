@@ -62,8 +62,7 @@ class RailSriov:
 
     def check(self, request: Request) -> None:
         """Compare the attachment with the result of its ADD."""
-        rail_config.read(request)
-        check(self._node, request)
+        check(self._node, request, rail_config.read(request))
 
     def collect(self, request: Request) -> None:
         """Free this network's attachments that the runtime no longer knows."""
@@ -133,21 +132,20 @@ class RailSriov:
 
 def _check_device(node: Node, config: rail_config.RailConfig) -> None:
     """Raise when the device that a configuration names could not be taken now."""
-    device = devices.find(config, node.kernel.host, node.sysfs)
-    devices.check_mtu(device, config.mtu)
+    devices.check(devices.find(config, node.kernel, node.sysfs), config)
 
 
 def make_plugin(request: Request) -> RailSriov:
     """Wire rail-sriov for one request of this process."""
     from cni.delegate.choose import ipam_for
     from cni.kernel.linux import LinuxKernel
-    from cni.kernel.sysfs import Sysfs
+    from cni.kernel.sysfs import LinuxSysfs
 
     paths = Paths.of(request.environ)
     logs.configure(request, paths.logs)
     node = Node(
         kernel=LinuxKernel(),
-        sysfs=Sysfs(),
+        sysfs=LinuxSysfs(),
         attachments=Attachments(paths.attachments),
         locks=Locks(paths.locks),
         ipam_for=ipam_for,

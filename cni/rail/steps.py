@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ipaddress import IPv6Interface
 
 from cni.delegate.interface import Allocation
+from cni.kernel.functions import NO_MAC
 from cni.kernel.interface import Namespace
 from cni.kernel.types import Interface, KernelError, Link, Network, Rule
 from cni.protocol import results
@@ -19,6 +20,7 @@ from cni.rail import device_info, routes, sysctl
 from cni.rail.attachment import Record
 from cni.rail.config import WIDEST_PREFIX, RailConfig
 from cni.rail.device import Device
+from cni.rail.impose import Imposition
 from cni.rail.node import Node
 
 log = logging.getLogger(__name__)
@@ -45,15 +47,20 @@ class Steps:
         ips = allocation.result.ips
         addresses = tuple(ip.address for ip in ips)
         plan = self._plan(allocation, addresses)
-        link = self._move(device.link)
-        self._configure(link.index, addresses)
-        settled = routes.settle(plan, ips, link.index)
-        self._route(link.index, settled, addresses)
-        self._announce(link.index, addresses)
+        self._impose(device)
+        if device.link is None:
+            settled = plan.kept  # for the program that drives the VF to make of it what it can
+        else:
+            link = self._move(device.link)
+            self._configure(link.index, addresses)
+            settled = routes.settle(plan, ips, link.index)
+            self._route(link.index, settled, addresses)
+            self._announce(link.index, addresses)
+        self._move_rdma()
         if self.record.device_info and device.function:
-            device_info.write(self.record.device_info, device.function)
+            device_info.write(self.record.device_info, device.function, self._rdma_name())
         self.save(attached=True)
-        return self._result(allocation, settled)
+        return self._result(allocation, settled, device)
 
     def _allocate(self) -> Allocation:
         ipam = self._node.ipam_for(self._request)
@@ -79,14 +86,14 @@ class Steps:
             )  # fmt: skip
         return plan
 
+    def _impose(self, device: Device) -> None:
+        Imposition(self._node, self._config, device, self.record.baseline, self.save).run()
+
     def _move(self, link: Link) -> Link:
         """Move the device into the pod under its name there; note where it is."""
         host, pod, ifname = self._node.kernel.host, self._pod, self._request.ifname
         for altname in link.altnames:
             host.remove_altname(link.index, altname)  # one that clashes in the pod stops the move
-        if self._config.mac not in {None, link.mac}:
-            host.set_down(link.index)
-            host.set_mac(link.index, self._config.mac)
         host.move(link.index, pod, ifname)
         moved = pod.find(ifname)
         if moved is None:
@@ -152,16 +159,35 @@ class Steps:
                 self._request.ifname, _CARRIER_PATIENCE,
             )  # fmt: skip
 
+    def _rdma_name(self) -> str:
+        """Return the RDMA device as it is now: one of soft RoCE went when its interface moved."""
+        if self.record.rdma:
+            return self.record.rdma.name
+        now = self._node.sysfs.virtual_function(self.record.device.pci_address)
+        return now.rdma_device if now else ""
+
+    def _move_rdma(self) -> None:
+        if self.record.rdma:
+            self._node.kernel.host.move_rdma(self.record.rdma.index, self._pod)
+
     def save(self, **changes: object) -> None:
         """Write down how far it has come."""
         self.record = self.record.model_copy(update=changes)
         self._node.attachments.save(self.record)
 
-    def _result(self, allocation: Allocation, settled: tuple[results.Route, ...]) -> Result:
-        link = self._pod.link(self.record.pod_index)
+    def _prescribed_mac(self, device: Device) -> str:
+        """Return the address that a program finds on the VF that it drives; empty for none."""
+        function, pf = device.function, device.pf
+        now = self._node.kernel.host.vf(pf.index, function.index) if function and pf else None
+        return now.mac if now and now.mac and now.mac != NO_MAC else ""
+
+    def _result(
+        self, allocation: Allocation, settled: tuple[results.Route, ...], device: Device
+    ) -> Result:
+        link = self._pod.link(self.record.pod_index) if device.link else None
         interface = results.Interface(
             name=self._request.ifname,
-            mac=link.mac if link else "",
+            mac=link.mac if link else self._prescribed_mac(device),
             mtu=link.mtu if link else None,
             sandbox=self._request.netns,
             pci_id=self.record.device.pci_address,

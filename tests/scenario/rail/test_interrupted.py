@@ -283,11 +283,8 @@ def test_named_again_after_a_second_holder(memory: MemoryWorld) -> None:
     name, pod, other = memory.add_function(VF), memory.add_pod(), memory.add_pod()
     before = memory.seen(name)
     memory.call("ADD", pod=pod, deviceID=VF)
-    (record,) = memory.node.attachments.all()
     memory.kernel.add_veth(name, f"{name}p")
     assert memory.call("DEL", pod=pod, deviceID=VF).exit_code == 0
-    folder = memory.sysfs_root / "bus/pci/devices" / VF / "net"
-    (folder / name).rename(folder / detach.temporary_name(record))
     second = memory.call("ADD", pod=other, deviceID=VF, container="c2")
     assert second.exit_code == 0, second.document
     memory.kernel.delete_link(name)

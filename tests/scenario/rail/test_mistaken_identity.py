@@ -10,7 +10,7 @@ from cni.host.locks import Locks
 from cni.protocol.errors import Code
 from cni.rail.node import Node
 from tests.scenario.rail.test_add import failed
-from tests.scenario.rail.worlds import MemoryWorld
+from tests.scenario.rail.worlds import PF, MemoryWorld
 
 VF = "0000:3b:02.1"
 
@@ -55,17 +55,17 @@ def test_who_waited_for_a_device_has_it_from_when_the_wait_was_over(memory: Memo
 def test_what_became_another_device_meanwhile_is_not_taken_under_the_wrong_lock(
     memory: MemoryWorld,
 ) -> None:
-    name, pod = memory.add_function(VF), memory.add_pod()
-    before = memory.seen(name)
+    other, name, pod = memory.add_function("0000:3b:02.2"), "nic0", memory.add_pod()
+    memory.kernel.add_physical(name)
 
     def plug_in() -> None:
-        netdev = memory.sysfs_root / "class/net" / name
-        netdev.mkdir(parents=True)
-        (netdev / "device").symlink_to(memory.sysfs_root / "bus/pci/devices" / VF)
+        memory.kernel.delete_link(name)
+        memory.kernel.add_virtual_function(PF, pci=VF, name=name)
 
     reply = memory.call("ADD", pod=pod, device=name, node=waiting(memory, plug_in))
     failed(reply, Code.TRY_AGAIN, name)
-    assert (memory.seen(name), memory.records(), memory.held()) == (before, [], [])
+    assert sorted(memory.seen(name, other)) == sorted([name, other])
+    assert (memory.records(), memory.held()) == ([], [])
 
 
 def test_a_name_that_ends_like_another_devices_record_is_its_own(memory: MemoryWorld) -> None:

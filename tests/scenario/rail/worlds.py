@@ -15,15 +15,17 @@ import netns
 from cni.delegate.choose import ipam_for
 from cni.host.locks import Locks
 from cni.host.paths import STATE_DIR, Paths
-from cni.kernel.fake import FakeKernel
-from cni.kernel.interface import Kernel
+from cni.kernel.fake import FakeKernel, FakeSysfs
+from cni.kernel.interface import Kernel, Sysfs
 from cni.kernel.linux import LinuxKernel
-from cni.kernel.sysfs import Sysfs
+from cni.kernel.sysfs import LinuxSysfs
 from cni.protocol.skel import Reply, serve
 from cni.rail.attachment import Attachments
 from cni.rail.node import Node
 from cni.rail.plugin import RailSriov
 from cni.rail.routes import SOURCE_TABLE
+
+PF = "0000:3b:00.0"
 
 _numbers = itertools.count()
 
@@ -32,13 +34,13 @@ class World(ABC):
     """One node: its kernel, its files, its runtime."""
 
     kernel: Kernel
+    sysfs: Sysfs
 
     def __init__(self, folder: Path) -> None:
         self.paths = Paths(state=folder / "state", logs=folder / "logs")
-        self.sysfs_root = folder / "sys"
         self.node = Node(
             kernel=self.kernel,
-            sysfs=Sysfs(self.sysfs_root),
+            sysfs=self.sysfs,
             attachments=Attachments(self.paths.attachments),
             locks=Locks(self.paths.locks),
             ipam_for=ipam_for,
@@ -142,6 +144,7 @@ class MemoryWorld(World):
 
     def __init__(self, folder: Path) -> None:
         self.kernel = FakeKernel(ipv6=self.has_ipv6)
+        self.sysfs = FakeSysfs(self.kernel)
         super().__init__(folder)
 
     def add_device(self, *altnames: str) -> str:
@@ -153,17 +156,21 @@ class MemoryWorld(World):
             host.add_altname(link.index, altname)
         return link.name
 
-    def add_function(self, address: str, *, pf_mtu: int = 9000) -> str:
-        """Plug in an adapter and make a VF of it; return the VF's name on the host."""
+    def add_function(self, address: str, *, pf_mtu: int = 9000, **given: Any) -> str:
+        """Make a VF of the adapter ens1f0, which is plugged in with the first one.
+
+        Args:
+            address: its PCI address.
+            pf_mtu: of ens1f0, in bytes.
+            given: as `FakeKernel.add_virtual_function` takes it.
+
+        Returns:
+            The VF's name on the host, where it has one.
+        """
+        if not self.sysfs.physical_functions():
+            self.kernel.add_physical_function("ens1f0", pci=PF, mtu=pf_mtu)
         name = f"vf{next(_numbers)}"
-        self.kernel.add_physical(name, pci=address)
-        devices = self.sysfs_root / "bus/pci/devices"
-        pf, driver = devices / "0000:3b:00.0", self.sysfs_root / "bus/pci/drivers/igbvf"
-        for folder in (pf / "net/ens1f0", driver, devices / address / "net" / name):
-            folder.mkdir(parents=True, exist_ok=True)
-        (pf / "net/ens1f0/mtu").write_text(str(pf_mtu))
-        (devices / address / "physfn").symlink_to(pf)
-        (devices / address / "driver").symlink_to(driver)
+        self.kernel.add_virtual_function(PF, pci=address, name=name, **given)
         return name
 
     def add_pod(self) -> str:
@@ -192,6 +199,7 @@ class LinuxWorld(World):
         with Path(self.add_pod()).open("rb") as host:
             netns.setns(host, netns.CLONE_NEWNET)
         self.kernel = LinuxKernel()
+        self.sysfs = LinuxSysfs(folder / "sys")
         super().__init__(folder)
 
     def add_device(self, *altnames: str) -> str:

@@ -76,12 +76,31 @@ def test_every_problem_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
-    [("vlan", 100), ("vlan", 0), ("vlanQoS", 3), ("vlanProto", "802.1ad"), ("spoofchk", "off"),
-     ("trust", "on"), ("link_state", "enable"), ("min_tx_rate", 0), ("max_tx_rate", 200)],
-)  # fmt: skip
-def test_a_vf_property_is_refused_rather_than_ignored(key: str, value: object) -> None:
-    assert key in refused({"deviceID": "0000:3b:02.1", key: value}, Code.UNSUPPORTED_FIELD)
+    ("given", "words"),
+    [
+        ({"vlanQoS": 3}, "vlanQoS is 3, but vlan is missing"),
+        ({"vlanProto": "802.1q"}, "vlanProto is '802.1q', but vlan is missing"),
+        ({"vlan": 0, "vlanQoS": 3}, "vlanQoS is 3, but vlan is 0"),
+        ({"vlan": 0, "vlanProto": "802.1AD"}, "vlanProto is '802.1ad', but vlan is 0"),
+    ],
+)
+def test_what_a_vlan_has_needs_a_vlan(given: dict[str, object], words: str) -> None:
+    assert words in refused({"deviceID": "0000:3b:02.1", **given})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"vlan": 0},
+        {"vlan": 0, "vlanQoS": 0, "vlanProto": "802.1q"},
+        {"vlan": 4094, "vlanQoS": 7, "vlanProto": "802.1Q"},
+        {"vlan": 1, "vlanProto": "802.1ad"},
+    ],
+)
+def test_whole_vlans(given: dict[str, object]) -> None:
+    config = rail_config.read(request({"deviceID": "0000:3b:02.1", **given}))
+    assert config.vlan == given["vlan"]
+    assert config.vlan_proto in {None, "802.1q", "802.1ad"}
 
 
 def test_rates_must_fit() -> None:

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import ip_interface, ip_network
-from pathlib import Path
 
 import pytest
 
-from cni.kernel.sysfs import Sysfs
+from cni.kernel.fake import FakeKernel, FakeSysfs
 from cni.kernel.types import Link, Route
 from cni.protocol.errors import CniError, Code
 from cni.rail import device as devices
 from cni.rail.attachment import DeviceIdentity
 from cni.rail.config import RailConfig
-from cni.rail.device import Device, check_mtu, recognise, refusal, uses
+from cni.rail.device import Device, recognise
+from cni.rail.usage import refusal, uses
 
 FREE = Link(index=5, name="dev0", mac="02:00:00:00:00:05", mtu=1500, up=False, carrier=False)
 PF_ADDRESS, VF_ADDRESS = "0000:3b:00.0", "0000:3b:02.1"
+BARE, PROGRAM = "0000:3b:02.2", "0000:3b:02.3"
 
 VETH = DeviceIdentity(
     pci_address="", bus_address="", host_name="dev0", kind="veth", permanent_mac="",
@@ -26,59 +27,32 @@ VETH = DeviceIdentity(
 
 
 @pytest.fixture
-def sysfs(tmp_path: Path) -> Sysfs:
-    """One PF with two VFs, the second without a driver."""
-    devices = tmp_path / "bus/pci/devices"
-    drivers = tmp_path / "bus/pci/drivers/igbvf"
-    drivers.mkdir(parents=True)
-    for address in (PF_ADDRESS, VF_ADDRESS, "0000:3b:02.2", "0000:00:1f.0"):
-        (devices / address).mkdir(parents=True)
-    for address in (VF_ADDRESS, "0000:3b:02.2"):
-        (devices / address / "physfn").symlink_to(devices / PF_ADDRESS)
-    (devices / VF_ADDRESS / "driver").symlink_to(drivers)
-    (devices / PF_ADDRESS / "sriov_totalvfs").write_text("7\n")
-    for address, netdev, mtu in ((PF_ADDRESS, "ens1f0", 1500), (VF_ADDRESS, "ens1f0v1", 1500)):
-        (devices / address / "net" / netdev).mkdir(parents=True)
-        (devices / address / "net" / netdev / "mtu").write_text(f"{mtu}\n")
-        (tmp_path / "class/net").mkdir(parents=True, exist_ok=True)
-        (tmp_path / "class/net" / netdev).symlink_to(devices / address / "net" / netdev)
-        (devices / address / "net" / netdev / "device").symlink_to(devices / address)
-    return Sysfs(tmp_path)
+def kernel() -> FakeKernel:
+    """One PF with three VFs: one for the kernel, one without a driver, one for a program."""
+    kernel = FakeKernel()
+    kernel.add_physical_function("ens1f0", pci=PF_ADDRESS, mtu=9000)
+    kernel.add_virtual_function("ens1f0", pci=VF_ADDRESS, name="ens1f0v0")
+    kernel.add_virtual_function("ens1f0", pci=BARE, driver="")
+    kernel.add_virtual_function("ens1f0", pci=PROGRAM, driver="vfio-pci")
+    kernel.add_physical("eno1", pci="0000:00:1f.0")
+    return kernel
 
 
-class Host:
-    """As much of a namespace as choosing a device asks for."""
-
-    def __init__(self, *links: Link) -> None:
-        self._links = links
-
-    def find(self, name: str) -> Link | None:
-        return next((link for link in self._links if link.name == name), None)
-
-    def links(self) -> tuple[Link, ...]:
-        return self._links
-
-    def addresses(self, _: int) -> tuple[()]:
-        return ()
-
-    def routes(self, _: int) -> tuple[()]:
-        return ()
+def find(config: dict[str, object], kernel: FakeKernel) -> Device:
+    asked = RailConfig.model_validate(config)
+    device = devices.find(asked, kernel, FakeSysfs(kernel))
+    devices.check(device, asked)
+    return device
 
 
-def find(config: dict[str, object], sysfs: Sysfs, *links: Link) -> Device:
-    return devices.find(RailConfig.model_validate(config), Host(*links), sysfs)  # type: ignore[arg-type]
-
-
-def test_a_function_by_address_and_by_name_is_one_device(sysfs: Sysfs) -> None:
-    link = replace(FREE, name="ens1f0v1")
-    by_address = find({"deviceID": VF_ADDRESS}, sysfs, link)
-    by_name = find({"device": "ens1f0v1"}, sysfs, link)
+def test_a_function_by_address_and_by_name_is_one_device(kernel: FakeKernel) -> None:
+    by_address = find({"deviceID": VF_ADDRESS}, kernel)
+    by_name = find({"device": "ens1f0v0"}, kernel)
     assert by_address == by_name
-    assert by_address.function is not None
-    assert by_address.function.pf_name == "ens1f0"
+    assert by_address.pf == kernel.host.find("ens1f0")
     keys = {
-        devices.key(RailConfig.model_validate(config), sysfs)
-        for config in ({"deviceID": VF_ADDRESS}, {"device": "ens1f0v1"})
+        devices.key(RailConfig.model_validate(config), FakeSysfs(kernel))
+        for config in ({"deviceID": VF_ADDRESS}, {"device": "ens1f0v0"})
     }
     assert keys == {f"pci-{VF_ADDRESS}"} == {by_name.key}
 
@@ -89,18 +63,64 @@ def test_a_function_by_address_and_by_name_is_one_device(sysfs: Sysfs) -> None:
         ({"deviceID": "0000:3b:02.7"}, Code.INVALID_CONFIG, "no such PCI device"),
         ({"deviceID": PF_ADDRESS}, Code.INVALID_CONFIG, "no virtual function"),
         ({"deviceID": "0000:00:1f.0"}, Code.INVALID_CONFIG, "no virtual function"),
-        ({"deviceID": "0000:3b:02.2"}, Code.INVALID_CONFIG, "no driver"),
-        ({"deviceID": VF_ADDRESS}, Code.TRY_AGAIN, "no interface on the host"),
+        ({"deviceID": BARE}, Code.INVALID_CONFIG, "no driver"),
         ({"device": "ens1f0"}, Code.INVALID_CONFIG, "physical function"),
         ({"device": "ens9"}, Code.INVALID_CONFIG, "no interface of that name"),
+        ({"device": "eno1", "vlan": 7, "trust": "on"}, Code.INVALID_CONFIG, "vlan, trust is set"),
+        ({"deviceID": VF_ADDRESS, "mtu": 9001}, Code.INVALID_CONFIG, "9000: the MTU of ens1f0"),
+        ({"deviceID": PROGRAM, "mtu": 9001}, Code.INVALID_CONFIG, "9000: the MTU of ens1f0"),
+        ({"device": "eno1", "mtu": 9979}, Code.INVALID_CONFIG, "9978: the limit of eno1"),
     ],
 )
 def test_what_cannot_be_taken_says_why(
-    config: dict[str, object], code: Code, words: str, sysfs: Sysfs
+    config: dict[str, object], code: Code, words: str, kernel: FakeKernel
 ) -> None:
     with pytest.raises(CniError, match=words) as caught:
-        find(config, sysfs, replace(FREE, name="ens1f0"))
+        find(config, kernel)
     assert caught.value.code == code
+
+
+def test_a_function_that_is_in_some_namespace(kernel: FakeKernel) -> None:
+    kernel.add_namespace("/run/netns/other")
+    link = kernel.host.find("ens1f0v0")
+    assert link
+    with kernel.open("/run/netns/other") as other:
+        kernel.host.move(link.index, other, "eth1")
+    with pytest.raises(CniError, match="in the network namespace /run/netns/other") as caught:
+        find({"deviceID": VF_ADDRESS}, kernel)
+    assert caught.value.code == Code.TRY_AGAIN
+
+
+def test_a_pf_that_is_down_gives_no_carrier(kernel: FakeKernel) -> None:
+    pf = kernel.host.find("ens1f0")
+    assert pf
+    kernel.host.set_down(pf.index)
+    with pytest.raises(CniError, match="ens1f0, the PF of ens1f0v0, is down") as caught:
+        find({"deviceID": VF_ADDRESS}, kernel)
+    assert caught.value.code == Code.TRY_AGAIN
+    assert caught.value.details == "set it up: ip link set dev ens1f0 up"
+    assert find({"deviceID": VF_ADDRESS, "link_state": "enable"}, kernel).link
+
+
+def test_a_pf_that_is_elsewhere_is_missed_only_where_it_is_needed(kernel: FakeKernel) -> None:
+    kernel.add_namespace("/run/netns/other")
+    pf = kernel.host.find("ens1f0")
+    assert pf
+    with kernel.open("/run/netns/other") as other:
+        kernel.host.move(pf.index, other, "ens1f0")
+    assert find({"deviceID": VF_ADDRESS}, kernel).pf is None
+    for key, value in {"trust": "off", "mac": "02:00:00:00:00:07"}.items():
+        with pytest.raises(CniError, match=f"{key} is set, but {PF_ADDRESS}") as caught:
+            find({"deviceID": VF_ADDRESS, key: value}, kernel)
+        assert caught.value.code == Code.TRY_AGAIN
+
+
+def test_a_function_that_a_program_drives(kernel: FakeKernel) -> None:
+    device = find({"deviceID": PROGRAM}, kernel)
+    assert device.link is None
+    assert device.name == PROGRAM
+    assert device.identity("").userspace
+    assert device.key == f"pci-{PROGRAM}"
 
 
 @pytest.mark.parametrize(
@@ -132,16 +152,6 @@ def test_what_a_link_carries() -> None:
     assert "192.0.2.1/24" in uses(used, ())
     assert uses(used[:1], ()) == ""
     assert "198.51.100.0/24" in uses((), (Route(ip_network("198.51.100.0/24"), 5),))
-
-
-def test_the_pfs_mtu_limits_the_functions(sysfs: Sysfs) -> None:
-    device = find({"deviceID": VF_ADDRESS}, sysfs, replace(FREE, name="ens1f0v1"))
-    with pytest.raises(CniError, match="1500: the MTU of ens1f0") as caught:
-        check_mtu(device, 9000)
-    assert caught.value.details == "raise it: ip link set dev ens1f0 mtu 9000"
-    check_mtu(device, 1500)
-    with pytest.raises(CniError, match="the limit of dev0"):
-        check_mtu(Device(replace(FREE, max_mtu=4000), None, ""), 9000)
 
 
 def veth(**values: object) -> Link:
