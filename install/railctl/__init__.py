@@ -8,6 +8,7 @@ import typer
 
 from install.railctl.addresses import addresses
 from install.railctl.attachments import attachments
+from install.railctl.functions import vf
 from install.railctl.version import version
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app = typer.Typer(
 app.command()(attachments)
 app.command()(addresses)
 app.command()(version)
+app.add_typer(vf, name="vf")
 
 
 @app.callback()
