@@ -54,8 +54,11 @@ def configure(request: Request, folder: Path) -> None:
         f"{request.command.value} container={request.container_id} ifname={request.ifname} "
         f"network={request.config.get('name')} pod={str(request.pod) or '-'}"
     ).replace("%", "%%")
+    wanted = _LEVELS.get(level, logging.INFO) if isinstance(level, str) else logging.INFO
+    for ours in ("cni", "ipam"):
+        logging.getLogger(ours).setLevel(wanted)
     logging.basicConfig(
-        level=_LEVELS.get(level, logging.INFO) if isinstance(level, str) else logging.INFO,
+        level=max(wanted, logging.WARNING),  # of the libraries: their debugging is not ours
         format=f"%(asctime)s %(levelname)s %(message)s [{context}]",
         handlers=handlers,
         force=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -14,6 +15,10 @@ from cni.kernel.interface import Namespace
 from cni.kernel.types import KernelError, Link, kernel_errors
 
 T = TypeVar("T")
+
+_STARTING = frozenset({errno.EAGAIN, errno.EBUSY})
+_VF_PATIENCE, _VF_PAUSE = 2.0, 0.05
+"""Seconds that a VF gets to start anew, and from one look to the next."""
 
 
 class FunctionVerbs(ABC):
@@ -75,7 +80,7 @@ class FunctionVerbs(ABC):
     def _impose(self, index: int, number: int, one: VfSettings) -> None:
         request = vf_messages.set_request(index, number, one)
         try:
-            self._run(lambda: netlink.ask(netlink.ROUTE, request))
+            self._run(lambda: _ask_patiently(request))
         except OSError as error:
             words = f"vf {number} {vf_messages.words(one)}"
             raise KernelError.of(f"ip link set dev {self._name(index)} {words}", error) from error
@@ -92,3 +97,17 @@ class FunctionVerbs(ABC):
     def _name(self, index: int) -> str:
         link = self.link(index)
         return link.name if link else f"if{index}"
+
+
+def _ask_patiently(request: bytes) -> None:
+    """Ask a PF; again, while its VF starts anew for the property before (i40e, ice)."""
+    deadline = time.monotonic() + _VF_PATIENCE
+    while True:
+        try:
+            netlink.ask(netlink.ROUTE, request)
+        except OSError as error:
+            if error.errno not in _STARTING or time.monotonic() > deadline:
+                raise
+            time.sleep(_VF_PAUSE)
+        else:
+            return

@@ -106,7 +106,7 @@ def _require_success(flags: int, body: bytes) -> None:
     if flags & _ACK_TLVS and flags & _CAPPED:
         # The request's header stands between the number and what is said about it.
         words = dict(attributes(body[_NUMBER.size + _HEADER.size :])).get(_ERROR_WORDS, b"")
-    raise OSError(-number, words.rstrip(b"\0").decode() or os.strerror(-number))
+    raise OSError(-number, words.rstrip(b"\0").decode(errors="replace") or os.strerror(-number))
 
 
 def _aligned(length: int) -> int:

@@ -8,6 +8,7 @@ there any more, is absent, and never an error.
 from __future__ import annotations
 
 import errno
+import os
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -143,7 +144,8 @@ def _entries(folder: Path) -> list[str]:
 
 
 def _read(file: Path) -> str:
-    return _if_present(lambda: file.read_text(encoding="ascii").strip(), "")
+    # A netdev's name is any bytes.
+    return _if_present(lambda: os.fsdecode(file.read_bytes()).strip(), "")
 
 
 def _number(file: Path) -> int:

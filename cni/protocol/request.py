@@ -64,7 +64,7 @@ class Pod:
     uid: str = ""
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}" if self.name else ""
+        return f"{self.namespace}/{self.name}".lstrip("/") if self.name else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from cni.kernel.functions import VfSettings
@@ -41,6 +41,7 @@ def attach(node: Node, request: Request, config: RailConfig) -> Result:
         former.finish_own(node, request)
         with node.locks.device(key):
             former.finish_former(node, request, key)
+            former.refuse_unrestored(node, key)
             device = devices.find(config, node.kernel, node.sysfs)
             if device.key != key:
                 raise CniError(
@@ -56,14 +57,13 @@ def attach(node: Node, request: Request, config: RailConfig) -> Result:
 def _attach(
     node: Node, request: Request, config: RailConfig, pod: Namespace, device: devices.Device
 ) -> Result:
-    unrestored = former.unrestored(node, device)
-    now = _imposed(node, device, config, unrestored)
-    former.check_taken_back(unrestored, now, device)
-    asked = vf.wanted(config, now) if device.function else VfSettings()
-    baseline = device.baseline(vf.baseline(asked, now))
-    if unrestored:
+    unfinished = former.unfinished(node, device)
+    now = _settings(device, config)
+    imposed = vf.differing(vf.wanted(config, now), now) if device.function else VfSettings()
+    baseline = device.baseline(vf.baseline(imposed, now))
+    if unfinished:
         # A device that came home without its name keeps the one it had before that.
-        baseline = unrestored[0].baseline.model_copy(update={"vf": baseline.vf})
+        baseline = unfinished[0].baseline.model_copy(update={"vf": baseline.vf})
     intent = Record(
         attachment=request.attachment,
         pod=request.pod,
@@ -75,6 +75,7 @@ def _attach(
         args=dict(request.args),
         device=device.identity(config.mac or ""),
         baseline=baseline,
+        imposed=imposed,
         netns=pod.identity,
         netns_path=request.netns,
         numa_node=device.function.numa_node if device.function else None,
@@ -85,7 +86,7 @@ def _attach(
     steps = Steps(node, request, config, pod, intent)
     try:
         steps.save()
-        for record in unrestored:
+        for record in unfinished:
             if record.released:
                 node.attachments.forget(record)
         return steps.run(device)
@@ -144,15 +145,12 @@ def _undo(node: Node, request: Request, record: Record, cause: BaseException) ->
         cause.add_note(f"undoing it failed as well: {error}; DEL will finish it")
 
 
-def _imposed(
-    node: Node, device: devices.Device, config: RailConfig, unrestored: Sequence[Record]
-) -> VfSettings:
-    """Return what the PF imposes on a VF; it is asked only where something depends on it."""
-    function, pf = device.function, device.pf
-    was_asked = any(record.baseline.vf != VfSettings() for record in unrestored)
-    if function is None or not (was_asked or config.mac or vf.stated_keys(config)):
+def _settings(device: devices.Device, config: RailConfig) -> VfSettings:
+    """Return what the PF imposes on a VF; it is asked only where the configuration asks of it."""
+    function, port = device.function, device.port
+    if function is None or not (config.mac or vf.stated_keys(config)):
         return VfSettings()
-    now = node.kernel.host.vf(pf.index, function.index) if pf else None
+    now = port.settings() if port else None
     if now is None:
         raise CniError(
             Code.TRY_AGAIN,

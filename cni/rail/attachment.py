@@ -100,10 +100,12 @@ class Record(_Saved):
     numa_node: int | None = None
     rdma: RdmaDevice | None = None
     """What moves along, on a node in RDMA's exclusive mode."""
-    mac_imposed: bool = False
-    """The PF was to prescribe the MAC, so that the pod cannot change it."""
-    mac_prescribed: bool = False
-    """The PF prescribed one before, too."""
+    imposed: VfSettings = VfSettings()
+    """What the PF was to impose, of what it did not yet."""
+    mac_was_prescribed: bool = False
+    """The PF had prescribed the VF's address before."""
+    unrestored: bool = False
+    """It is on the host, but not as it was: nobody else may have it."""
     device_info: str = ""
     """The file that tells others of the device; empty for none."""
     released: bool = False

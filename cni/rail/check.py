@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cni.kernel.functions import VfSettings
 from cni.kernel.interface import Namespace
 from cni.kernel.types import Link, NetnsGoneError
 from cni.kernel.vf_messages import words
@@ -17,6 +16,7 @@ from cni.rail import routes, vf
 from cni.rail.attachment import Record
 from cni.rail.config import RailConfig
 from cni.rail.node import Node
+from cni.rail.port import Port
 
 
 def check(node: Node, request: Request, config: RailConfig) -> None:
@@ -87,16 +87,18 @@ def _differences(
 
 
 def _imposed_differences(node: Node, record: Record, config: RailConfig) -> Iterator[str]:
-    if record.baseline.vf == VfSettings():
+    if config.mac is None and not vf.stated_keys(config):
         return  # nothing was asked of the PF
-    host, function = node.kernel.host, node.sysfs.virtual_function(record.device.pci_address)
-    pf = host.find(function.pf_netdev) if function and function.pf_netdev else None
-    now = host.vf(pf.index, function.index) if function and pf else None
+    function = node.sysfs.virtual_function(record.device.pci_address)
+    if function is None:
+        return  # it is no VF
+    port = Port.of(node.kernel.host, function)
+    now = port.settings() if port else None
     if now is None:
         yield f"the PF of {record.device.pci_address} has no interface on the host, or not that VF"
         return
     for one in vf.differing(vf.wanted(config, now), now).each():
-        yield f"the PF of {record.device.pci_address} no longer imposes {words(one)}"
+        yield f"{port} no longer imposes {words(one)}"
 
 
 def _interface_differences(link: Link, previous: Result, request: Request) -> Iterator[str]:

@@ -20,6 +20,8 @@ from cni.rail.sysctl import SysctlError, normalise
 _MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 _SYSCTL_VALUE = re.compile(r"[!-~][ -~]{0,255}")
 _MULTICAST_BIT = 1
+FASTEST = 2**31 - 1
+"""Mbit/s; drivers are told it as a C int."""
 WIDEST_PREFIX = 8
 """A prefix shorter than this is no fabric but half of the Internet."""
 
@@ -119,9 +121,9 @@ class RailConfig(Config):
     spoofchk: Switch | None = None
     trust: Switch | None = None
     link_state: LinkState | None = None
-    min_tx_rate: Annotated[int, Field(ge=0)] | None = None
+    min_tx_rate: Annotated[int, Field(ge=0, le=FASTEST)] | None = None
     """Mbit/s."""
-    max_tx_rate: Annotated[int, Field(ge=0)] | None = None
+    max_tx_rate: Annotated[int, Field(ge=0, le=FASTEST)] | None = None
     """Mbit/s; 0 for no limit."""
     rdma: Literal["shared", "exclusive"] = "shared"
     """Whether the RDMA device moves into the pod, on a node in RDMA's exclusive mode."""

@@ -16,6 +16,7 @@ from dataclasses import replace
 from enum import Enum
 from zlib import crc32
 
+from cni.kernel.functions import VfSettings
 from cni.kernel.interface import Namespace
 from cni.kernel.types import KernelError, Link, NetnsGoneError
 from cni.protocol.request import Request, stated_version
@@ -24,7 +25,8 @@ from cni.rail import device_info, rdma
 from cni.rail.attachment import Record
 from cni.rail.device import recognise
 from cni.rail.node import Node
-from cni.rail.restore import Port, restore_link
+from cni.rail.port import Port
+from cni.rail.restore import restore_link, restore_mac, restore_settings
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +40,7 @@ class Whereabouts(Enum):
 
     HOME = "on the host, as it was"
     RENAMED = "on the host, but its name or an altname is taken"
-    UNRESTORED = "on the host, but its PF or its RDMA device is not as it was"
+    UNRESTORED = "on the host, but not as it was"
     DESTROYED = "gone with its namespace"
     AWAY = "in a namespace that cannot be found"
 
@@ -70,13 +72,17 @@ def detach(node: Node, record: Record, request: Request, netns_hint: str = "") -
         where = Whereabouts.HOME  # whoever has the device since then has its baseline, too
     else:
         where = _bring_home(node, record, netns_hint)
-    if where is not Whereabouts.AWAY:
+    record = record.model_copy(update={"unrestored": where is Whereabouts.UNRESTORED})
+    if record.unrestored:
+        node.attachments.save(record)  # the IPAM plugin may fail, and nobody may have it the less
+    if where is not Whereabouts.AWAY and not record.released:
         _release(node, record, request)
     if where.finished:
         device_info.remove(record.device_info, record.device.pci_address)
         node.attachments.forget(record)
     else:
-        node.attachments.save(record.model_copy(update={"released": where is not Whereabouts.AWAY}))
+        released = record.released or where is not Whereabouts.AWAY
+        node.attachments.save(record.model_copy(update={"released": released}))
         log.warning(
             "%s, the device of %s, is %s; it is recorded and finished by the next DEL, GC or ADD",
             record.device.host_name, record.holder, where.value,
@@ -142,13 +148,17 @@ def _restore(node: Node, link: Link | None, record: Record) -> Whereabouts:
 
     Clearing the VLAN while the VF is in the pod would open the untagged network to it.
     """
-    host = node.kernel.host
-    port = Port(host, node.sysfs, record)
-    port.lift_mac()
-    named = restore_link(host, link, record) if link else True
-    whole = port.restore()
+    host, named, whole = node.kernel.host, True, True
+    address = record.device.pci_address
+    function = node.sysfs.virtual_function(address) if address else None
+    port = Port.of(host, function)
+    if link:
+        whole = restore_mac(host, link, record, port)
+        named = restore_link(host, link, record)
+    if function and record.imposed != VfSettings():
+        whole &= restore_settings(port, record)
     if record.rdma:
-        whole &= rdma.restore(host, record.rdma)
+        whole &= rdma.restore(node, function, record.rdma)
     if not whole:
         return Whereabouts.UNRESTORED
     return Whereabouts.HOME if named else Whereabouts.RENAMED

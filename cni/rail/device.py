@@ -16,6 +16,7 @@ from cni.protocol.errors import CniError, Code
 from cni.rail import usage, vf
 from cni.rail.attachment import Baseline, DeviceIdentity
 from cni.rail.config import RailConfig
+from cni.rail.port import Port
 
 log = logging.getLogger(__name__)
 
@@ -28,8 +29,8 @@ class Device:
     """None for a VF that a program drives."""
     function: VirtualFunction | None = None
     """None for a device that is no VF."""
-    pf: Link | None = None
-    """The PF of a VF; None where it has no interface on the host."""
+    port: Port | None = None
+    """Of a VF; None where its PF has no interface on the host."""
     bus_address: str = ""
     """On the PCI bus; empty for what is on none."""
 
@@ -111,7 +112,7 @@ def find(config: RailConfig, kernel: Kernel, sysfs: Sysfs) -> Device:
     address = sysfs.address_of(link.name)
     _check_unused(f"device is {config.device!r}", link, host, sysfs)
     function = sysfs.virtual_function(address) if address else None
-    return Device(link, function, _pf(function, host), address)
+    return Device(link, function, Port.of(host, function), address)
 
 
 def _find_function(address: str, kernel: Kernel, sysfs: Sysfs) -> Device:
@@ -131,16 +132,12 @@ def _find_function(address: str, kernel: Kernel, sysfs: Sysfs) -> Device:
             f"bind its network driver: echo {address} > /sys/bus/pci/drivers_probe",
         )
     if function.is_userspace:
-        return Device(None, function, _pf(function, host), address)
+        return Device(None, function, Port.of(host, function), address)
     link = host.find(function.netdev) if function.netdev else None
     if link is None:
         raise _elsewhere(key, function, kernel)
     _check_unused(key, link, host, sysfs)
-    return Device(link, function, _pf(function, host), address)
-
-
-def _pf(function: VirtualFunction | None, host: Namespace) -> Link | None:
-    return host.find(function.pf_netdev) if function and function.pf_netdev else None
+    return Device(link, function, Port.of(host, function), address)
 
 
 def _elsewhere(key: str, function: VirtualFunction, kernel: Kernel) -> CniError:
@@ -226,7 +223,7 @@ def check(device: Device, config: RailConfig) -> None:
                 "only the PF of a VF can do that: remove the key, or name a VF with deviceID",
             )
         return
-    if device.pf is None:
+    if device.port is None:
         if keys or config.mac:
             raise CniError(
                 Code.TRY_AGAIN,
@@ -234,25 +231,26 @@ def check(device: Device, config: RailConfig) -> None:
                 f"{device.name}, has no interface on the host that could be asked for it",
                 "bring the PF's interface back to the host",
             )
-    elif not device.pf.up and config.link_state != "enable":
+    elif not device.port.pf.up and config.link_state != "enable":
+        pf = device.port.pf.name
         raise CniError(
             Code.TRY_AGAIN,
-            f"{device.pf.name}, the PF of {device.name}, is down, and so are its VFs",
-            f"set it up: ip link set dev {device.pf.name} up",
+            f"{pf}, the PF of {device.name}, is down, and so are its VFs",
+            f"set it up: ip link set dev {pf} up",
         )
 
 
 def _check_mtu(device: Device, mtu: int) -> None:
-    link, function, pf = device.link, device.function, device.pf
+    link, port = device.link, device.port
     if link and link.max_mtu and mtu > link.max_mtu:
         raise CniError(
             Code.INVALID_CONFIG,
             f"mtu is {mtu}, expected at most {link.max_mtu}: the limit of {link.name}",
         )
-    if function and pf and mtu > pf.mtu:
+    if port and mtu > port.pf.mtu:
         raise CniError(
             Code.INVALID_CONFIG,
-            f"mtu is {mtu}, expected at most {pf.mtu}: the MTU of {pf.name}, "
-            f"the physical function of {function.address}",
-            f"raise it: ip link set dev {pf.name} mtu {mtu}",
+            f"mtu is {mtu}, expected at most {port.pf.mtu}: the MTU of {port.pf.name}, "
+            f"the physical function of {port.function.address}",
+            f"raise it: ip link set dev {port.pf.name} mtu {mtu}",
         )

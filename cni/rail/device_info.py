@@ -49,10 +49,12 @@ def write(file: str, function: VirtualFunction, rdma_device: str) -> None:
     target = Path(file)
     document = _read(target)
     known = document.get("pci", {})
-    if known.get("pci-address", function.address) != function.address:
+    address = str(known.get("pci-address", function.address))
+    if document.get("type", "pci") != "pci" or address.lower() != function.address:
         raise CniError(
             Code.INVALID_CONFIG,
-            f"runtimeConfig.CNIDeviceInfoFile is {file!r}, which is of {known['pci-address']}, "
+            f"runtimeConfig.CNIDeviceInfoFile is {file!r}, which is of type "
+            f"{document.get('type', 'pci')} {address}, "
             f"expected one of {function.address} or none",
         )
     document |= {

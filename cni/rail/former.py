@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 
-from cni.kernel.functions import VfSettings
-from cni.kernel.vf_messages import words
 from cni.protocol.errors import CniError, Code
 from cni.protocol.request import Request
 from cni.rail import device as devices
-from cni.rail import vf
 from cni.rail.attachment import Record
 from cni.rail.detach import Whereabouts, detach, find_namespace
 from cni.rail.node import Node
@@ -49,7 +45,7 @@ def finish_former(node: Node, request: Request, key: str) -> None:
 
 def _is_alive(node: Node, record: Record) -> bool:
     """Return whether an attachment was finished and its device is still in its pod."""
-    if not record.attached or record.boot_id != node.kernel.boot_id():
+    if not record.attached or record.released or record.boot_id != node.kernel.boot_id():
         return False
     with find_namespace(node, record) as pod:
         if pod is None or record.device.userspace:
@@ -72,39 +68,29 @@ def _finish(node: Node, request: Request, former: Record) -> None:
             "and is in a network namespace that cannot be found",
             "some process keeps that namespace: lsns -t net",
         )
-    if where is Whereabouts.UNRESTORED and former.rdma:
-        raise CniError(
-            Code.TRY_AGAIN,
-            f"{former.device.host_name} ({former.device.key}) was {former.holder}'s, "
-            f"and its RDMA device {former.rdma.name} is not back",
-            "see where it is, and under which name: rdma dev",
-        )
 
 
-def unrestored(node: Node, device: devices.Device) -> list[Record]:
-    """Return the records that still wait for this very device to be as it was."""
+def refuse_unrestored(node: Node, key: str) -> None:
+    """Raise code 11 while a device is not as it was before a former holder.
+
+    It would bring that one's VLAN, trust, address or RDMA device into the next pod.
+    """
+    for record in node.attachments.on(key):
+        if record.unrestored:
+            raise CniError(
+                Code.TRY_AGAIN,
+                f"{record.device.host_name} ({key}) was {record.holder}'s, and is not yet as it "
+                "was before",
+                "the log of this ADD says what was refused; do that by hand, and try again",
+            )
+
+
+def unfinished(node: Node, device: devices.Device) -> list[Record]:
+    """Return the records that still wait for this very device to have its names."""
     return [
         record
         for record in node.attachments.on(device.key)
-        if device.link is None or devices.recognise([device.link], record.device)
+        if device.link is None
+        or record.device.pci_address
+        or devices.recognise([device.link], record.device)
     ]
-
-
-def check_taken_back(records: Iterable[Record], now: VfSettings, device: devices.Device) -> None:
-    """Raise code 11 while what a former holder had of the PF is in force: it would be the pod's.
-
-    Args:
-        records: what still waits to be finished of a VF.
-        now: what the PF imposes on it.
-        device: the VF.
-    """
-    for record in records:
-        left = vf.differing(record.baseline.vf, now)
-        if device.function and left != VfSettings():
-            at = f"{device.function.pf_netdev} vf {device.function.index}"
-            raise CniError(
-                Code.TRY_AGAIN,
-                f"{device.name} ({device.function.address}) still has from {record.holder} "
-                "what its PF would not take back",
-                f"the log says why; do it by hand: ip link set dev {at} {words(left)}",
-            )

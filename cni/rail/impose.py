@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 
 from cni.kernel.functions import VfSettings
 from cni.kernel.types import KernelError, Link
+from cni.protocol.errors import CniError, Code
 from cni.rail import vf
-from cni.rail.attachment import Baseline
+from cni.rail.attachment import Record
 from cni.rail.config import RailConfig
 from cni.rail.device import Device
 from cni.rail.node import Node
+from cni.rail.port import Port
 
 log = logging.getLogger(__name__)
 
@@ -29,61 +31,76 @@ class Imposition:
     node: Node
     config: RailConfig
     device: Device
-    baseline: Baseline
-    """Of its settings, those that the configuration states."""
+    record: Record
+    """It says already what is about to be changed, and what that was."""
     save: Callable[..., None]
-    """Notes in the record what is about to be done."""
+    """Writes changes into the record."""
 
     def run(self) -> None:
-        """Impose what is not so yet, and give the device its MAC.
+        """Give the device its MAC, and impose what is not so yet.
 
         Raises:
             CniError: code 7, naming a property, its value and the driver's limit.
             KernelError: the kernel refused the device's own address.
         """
+        port = self.device.port
         if self.config.mac:
             # Before `trust`: with that, a VF changes what its PF prescribes, and nobody knows.
-            self._set_mac(self.config.mac)
-        if self.device.function:
-            asked = vf.wanted(self.config, self.baseline.vf)
-            for one in replace(vf.differing(asked, self.baseline.vf), mac=None).each():
-                self._set(one)
+            self._take_mac(self.config.mac)
+            if port:
+                self._prescribe(port, self.config.mac)
+        if port:
+            for one in replace(self.record.imposed, mac=None).each():
+                self._impose(port, one)
 
-    def _set_mac(self, mac: str) -> None:
-        link = self.device.link
-        if link and link.mac != mac:
-            self.node.kernel.host.set_down(link.index)
-            self._set_own_mac(link, mac)
-        if self.device.function:
-            self.save(mac_imposed=True)
-            self._set(VfSettings(mac=mac))
-
-    def _set_own_mac(self, link: Link, mac: str) -> None:
-        host = self.node.kernel.host
+    def _take_mac(self, mac: str) -> None:
+        link, port, host = self.device.link, self.device.port, self.node.kernel.host
+        if link is None or link.mac == mac:
+            return
+        host.set_down(link.index)
         try:
             host.set_mac(link.index, mac)
-        except KernelError as refusal:
-            if not self._is_prescribed():
-                raise
-            log.info("%s: its PF prescribes another one", refusal)
-            before = self.baseline.model_copy(update={"vf": replace(self.baseline.vf, trust=False)})
-            self.save(mac_imposed=True, mac_prescribed=True, baseline=before)
-            self._set(VfSettings(trust=True))
-            host.set_mac(link.index, mac)
-            self._set(VfSettings(trust=False))
-
-    def _is_prescribed(self) -> bool:
-        """Return whether the VF may not choose its address, and could if it were trusted."""
-        function, pf = self.device.function, self.device.pf
-        now = self.node.kernel.host.vf(pf.index, function.index) if function and pf else None
-        return now is not None and now.trust is False
-
-    def _set(self, one: VfSettings) -> None:
-        function, pf = self.device.function, self.device.pf
-        if function is None or pf is None:
-            raise LookupError(f"{self.device.name} has no PF that could be asked")
-        try:
-            self.node.kernel.host.set_vf(pf.index, function.index, one)
         except KernelError as error:
-            speed = self.node.sysfs.link_speed(pf.name)
-            raise vf.refusal(self.config, function, one, error, speed) from error
+            if port is None or error.errno not in vf.PRESCRIBED:
+                raise
+            log.info("%s: %s prescribes another one", error, port)
+            self._take_mac_against(port, link, mac)
+
+    def _take_mac_against(self, port: Port, link: Link, mac: str) -> None:
+        """Trust the VF for a moment: then it may have another address than its PF prescribes."""
+        now = port.settings()
+        if now is None or now.trust is not False:
+            raise _prescribed(port, mac, now)
+        before, imposed = self.record.baseline, self.record.imposed
+        trusting = before.model_copy(update={"vf": replace(before.vf, trust=False)})
+        self.save(mac_was_prescribed=True, baseline=trusting, imposed=replace(imposed, trust=True))
+        try:
+            port.impose(VfSettings(trust=True))
+        except KernelError as error:
+            raise _prescribed(port, mac, now) from error
+        self.node.kernel.host.set_mac(link.index, mac)
+        port.impose(VfSettings(trust=False))
+        self.save(baseline=before, imposed=imposed)
+
+    def _prescribe(self, port: Port, mac: str) -> None:
+        now = port.settings()
+        if now and now.mac == mac:
+            # Drivers like ice would think that nothing is left to do, and not hold the VF to it.
+            port.lift_mac()
+        self._impose(port, VfSettings(mac=mac))
+
+    def _impose(self, port: Port, one: VfSettings) -> None:
+        try:
+            port.impose(one)
+        except KernelError as error:
+            speed = self.node.sysfs.link_speed(port.pf.name)
+            raise vf.refusal(self.config, port.function, one, error, speed) from error
+
+
+def _prescribed(port: Port, mac: str, now: VfSettings | None) -> CniError:
+    return CniError(
+        Code.INVALID_CONFIG,
+        f"mac is {mac!r}, but {port} prescribes {now.mac if now else 'another one'}, "
+        "and its driver lets the VF take no other",
+        f"lift that: ip link set dev {port} mac 00:00:00:00:00:00; or remove mac",
+    )

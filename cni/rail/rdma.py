@@ -16,6 +16,7 @@ from cni.kernel.interface import Kernel, Namespace
 from cni.kernel.types import KernelError
 from cni.protocol.errors import CniError, Code
 from cni.rail.config import RailConfig
+from cni.rail.node import Node
 
 log = logging.getLogger(__name__)
 
@@ -64,12 +65,15 @@ def move_home(pod: Namespace, wanted: RdmaDevice, host: Namespace) -> None:
         pod.move_rdma(found.index, host)
 
 
-def restore(host: Namespace, wanted: RdmaDevice) -> bool:
-    """Give a device on the host its name again; return whether it is there and has it."""
+def restore(node: Node, function: VirtualFunction | None, wanted: RdmaDevice) -> bool:
+    """Give a device on the host its name again; return whether it is there and has it.
+
+    One that is in no namespace any more is gone for good, and not waited for.
+    """
+    host = node.kernel.host
     found = _await(host, wanted)
     if found is None:
-        log.warning("the RDMA device %s is not on the host", wanted.name)
-        return False
+        return _is_gone(node, function, wanted)
     if found.name == wanted.name:
         return True
     try:
@@ -89,6 +93,19 @@ def _await(host: Namespace, wanted: RdmaDevice) -> RdmaDevice | None:
         if found or time.monotonic() > deadline:
             return found
         time.sleep(0.02)
+
+
+def _is_gone(node: Node, function: VirtualFunction | None, wanted: RdmaDevice) -> bool:
+    if function and function.rdma_device:
+        return True  # its driver has made another one since
+    try:
+        with node.kernel.search(lambda n: _recognise(n.rdma_devices(), wanted) is not None) as at:
+            if at is None:
+                return True
+            log.warning("the RDMA device %s is still in %s", wanted.name, at.path)
+    except KernelError as error:
+        log.warning("the RDMA device %s is not on the host: %s", wanted.name, error)
+    return False
 
 
 def _recognise(devices: Iterable[RdmaDevice], wanted: RdmaDevice) -> RdmaDevice | None:

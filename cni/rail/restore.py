@@ -7,43 +7,61 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from cni.kernel.functions import NO_MAC, VfSettings, VirtualFunction
-from cni.kernel.interface import Namespace, Sysfs
+from cni.kernel.functions import VfSettings
+from cni.kernel.interface import Namespace
 from cni.kernel.types import KernelError, Link
+from cni.kernel.vf_messages import words
 from cni.rail import vf
 from cni.rail.attachment import Record
+from cni.rail.port import Port
 
 log = logging.getLogger(__name__)
 
-_PRESCRIBED = frozenset({errno.EADDRNOTAVAIL, errno.EPERM, errno.EACCES})
-"""What a VF's driver answers to an address while its PF prescribes one."""
+
+def restore_mac(host: Namespace, link: Link, record: Record, port: Port | None) -> bool:
+    """Restore a device's own MAC, down; return whether it has it.
+
+    It must come before the MTU: for that igbvf starts anew, and asks its PF which address it has.
+    """
+    wanted, imposed = record.baseline, record.imposed.mac
+    now = port.settings() if port and imposed else None
+    if port and now and now.mac == imposed:
+        port.lift_mac()
+    if link.up and (link.mac, link.name) != (wanted.mac, wanted.name):
+        host.set_down(link.index)
+    if link.mac == wanted.mac:
+        return True
+    try:
+        host.set_mac(link.index, wanted.mac)
+    except KernelError as error:
+        if not record.device.pci_address or error.errno not in vf.PRESCRIBED:
+            raise
+        return _is_prescribed(port, link, error)
+    return True
+
+
+def _is_prescribed(port: Port | None, link: Link, error: KernelError) -> bool:
+    """Return whether a VF has what its PF prescribes: nobody can give it another one then."""
+    now = port.settings() if port else None
+    if now and now.mac == link.mac:
+        log.warning("%s: %s prescribes %s, it stays", error, port, link.mac)
+        return True
+    log.warning("%s: until it has that, no pod gets the VF", error)
+    return False
 
 
 def restore_link(host: Namespace, link: Link, record: Record) -> bool:
-    """Restore MAC, MTU, names and whether it is up; return whether it has all its names."""
+    """Restore MTU, names, and whether it is up; return whether it has all its names."""
     index, wanted = link.index, record.baseline
     changed = (link.mac, link.name) != (wanted.mac, wanted.name)
-    if link.up and (changed or not wanted.up):
+    if link.up and not changed and not wanted.up:
         host.set_down(index)
-    if link.mac != wanted.mac:
-        _restore_mac(host, link, record)
     if link.mtu != wanted.mtu:
-        # After the MAC: igbvf starts anew for it, and asks the PF which address it has for good.
         host.set_mtu(index, wanted.mtu)
     named = _restore_names(host, link, record)
     if wanted.up and not (link.up and not changed):
         host.set_up(index)
     return named
-
-
-def _restore_mac(host: Namespace, link: Link, record: Record) -> None:
-    try:
-        host.set_mac(link.index, record.baseline.mac)
-    except KernelError as error:
-        if not record.device.pci_address or error.errno not in _PRESCRIBED:
-            raise
-        # The PF's word was there before ADD, and the VF took it when its driver started anew.
-        log.info("%s: its PF prescribes %s", error, link.mac)
 
 
 def _restore_names(host: Namespace, link: Link, record: Record) -> bool:
@@ -82,56 +100,30 @@ def _unless_taken(
     return True
 
 
-class Port:
-    """A VF's place on its PF, which is asked only where ADD changed something there."""
+def restore_settings(port: Port | None, record: Record) -> bool:
+    """Have a PF impose what it did before ADD; return whether it does."""
+    now = port.settings() if port else None
+    if port is None or now is None:
+        address = record.device.pci_address
+        log.warning("the PF of %s has no interface on the host, or not that VF", address)
+        return False
+    back, foreign = vf.to_take_back(record.baseline.vf, record.imposed, now)
+    if record.mac_was_prescribed and foreign.mac is None:
+        back = replace(back, mac=record.baseline.vf.mac)
+    for one in foreign.each():
+        log.warning("%s has %s, which railcni did not set: it stays", port, words(one))
+    refused = [one for one in back.each() if not _restore_one(port, record, one)]
+    return not refused
 
-    def __init__(self, host: Namespace, sysfs: Sysfs, record: Record) -> None:
-        self._host = host
-        self._record = record
-        self._function = sysfs.virtual_function(record.device.pci_address) if self._used else None
 
-    @property
-    def _used(self) -> bool:
-        return self._record.baseline.vf != VfSettings()
-
-    def lift_mac(self) -> None:
-        """Have the PF prescribe no address any more: only then may the VF set its own."""
-        pf = self._pf()
-        if not self._record.mac_imposed or pf is None or self._function is None:
-            return
-        try:
-            self._host.set_vf(pf.index, self._function.index, VfSettings(mac=NO_MAC))
-        except KernelError as error:
-            # A driver that knows no way back lets the VF set its own at any time.
-            log.info("%s", error)
-
-    def restore(self) -> bool:
-        """Have the PF impose what it did before; return whether it does."""
-        if self._function is None:
-            return True  # nothing was changed, or the VF is gone with all that was
-        pf = self._pf()
-        now = self._host.vf(pf.index, self._function.index) if pf else None
-        if pf is None or now is None:
-            log.warning(
-                "the PF of %s (%s) has no interface on the host that could be asked",
-                self._record.device.pci_address, self._function.pf_address,
-            )  # fmt: skip
-            return False
-        settings = self._record.baseline.vf
-        missing = vf.differing(settings, now)
-        if self._record.mac_prescribed:
-            missing = replace(missing, mac=settings.mac)
-        refused = [one for one in missing.each() if not self._impose(pf, self._function, one)]
-        return not refused
-
-    def _impose(self, pf: Link, function: VirtualFunction, one: VfSettings) -> bool:
-        try:
-            self._host.set_vf(pf.index, function.index, one)
-        except KernelError as error:
-            log.warning("%s: until that is as it was, no pod gets the VF", error)
-            return False
-        return True
-
-    def _pf(self) -> Link | None:
-        name = self._function.pf_netdev if self._function else ""
-        return self._host.find(name) if name else None
+def _restore_one(port: Port, record: Record, one: VfSettings) -> bool:
+    if one.mac and not port.pf.up and not record.mac_was_prescribed:
+        # The VF has told its address, and a PF that is down has not heard it.
+        log.warning("%s is asked again for %s when its PF is up", port, words(one))
+        return False
+    try:
+        port.impose(one)
+    except KernelError as error:
+        log.warning("%s: until that is as it was, no pod gets the VF", error)
+        return False
+    return True

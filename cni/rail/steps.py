@@ -87,7 +87,7 @@ class Steps:
         return plan
 
     def _impose(self, device: Device) -> None:
-        Imposition(self._node, self._config, device, self.record.baseline, self.save).run()
+        Imposition(self._node, self._config, device, self.record, self.save).run()
 
     def _move(self, link: Link) -> Link:
         """Move the device into the pod under its name there; note where it is."""
@@ -177,8 +177,7 @@ class Steps:
 
     def _prescribed_mac(self, device: Device) -> str:
         """Return the address that a program finds on the VF that it drives; empty for none."""
-        function, pf = device.function, device.pf
-        now = self._node.kernel.host.vf(pf.index, function.index) if function and pf else None
+        now = device.port.settings() if device.port else None
         return now.mac if now and now.mac and now.mac != NO_MAC else ""
 
     def _result(

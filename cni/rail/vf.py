@@ -6,15 +6,18 @@ Pure: configuration and what the PF imposes now → what is to be imposed; a ref
 from __future__ import annotations
 
 import errno
-from dataclasses import fields
+from dataclasses import fields, replace
 
-from cni.kernel.functions import VfRate, VfSettings, VfVlan, VirtualFunction
+from cni.kernel.functions import NO_MAC, VfRate, VfSettings, VfVlan, VirtualFunction
 from cni.kernel.types import KernelError
 from cni.protocol.errors import CniError, Code
 from cni.rail.config import RailConfig
 
 _NEVER = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.EPROTONOSUPPORT, errno.ERANGE})
 """What drivers answer to a value that they will not take later either."""
+
+PRESCRIBED = frozenset({errno.EADDRNOTAVAIL, errno.EPERM, errno.EACCES})
+"""What a VF's driver answers to an address of its own while its PF prescribes another one."""
 
 
 def stated_keys(config: RailConfig) -> list[str]:
@@ -102,6 +105,28 @@ def baseline(asked: VfSettings, now: VfSettings) -> VfSettings:
     return VfSettings(**{name: getattr(now, name) for name in stated})
 
 
+def to_take_back(
+    before: VfSettings, imposed: VfSettings, now: VfSettings
+) -> tuple[VfSettings, VfSettings]:
+    """Return what is to be as before, and what somebody else has set meanwhile: that stays.
+
+    Args:
+        before: what the PF imposed before ADD, of what ADD changed.
+        imposed: what ADD had it impose.
+        now: what it imposes.
+    """
+    back, foreign = VfSettings(), VfSettings()
+    for one in differing(before, now).each():
+        (name,) = (field.name for field in fields(one) if getattr(one, field.name) is not None)
+        present = getattr(now, name)
+        lifted = name == "mac" and present == NO_MAC
+        if lifted or present == getattr(imposed, name):
+            back = replace(back, **{name: getattr(one, name)})
+        else:
+            foreign = replace(foreign, **{name: present})
+    return back, foreign
+
+
 def refusal(
     config: RailConfig,
     function: VirtualFunction,
@@ -121,10 +146,15 @@ def refusal(
     written = {**_written(config), "mac": one.mac}
     keys = [key for key in _keys(one, error) if written[key] is not None]
     values = ", ".join(f"{key} is {written[key]!r}" for key in keys)
+    where = f"for VF {function.index} of {function.pf_netdev} ({function.address})"
+    if error.errno not in _NEVER:
+        return CniError(
+            Code.IO_FAILURE, f"{values}: that failed {where}: {error.strerror}",
+            "the driver says more in the kernel's log: dmesg | tail",
+        )  # fmt: skip
     return CniError(
-        Code.INVALID_CONFIG if error.errno in _NEVER else Code.IO_FAILURE,
-        f"{values}: the driver of {function.pf_netdev} refuses it for VF {function.index} "
-        f"({function.address}): {error.strerror}",
+        Code.INVALID_CONFIG,
+        f"{values}: the PF's driver refuses that {where}: {error.strerror}",
         _limit(one, error, speed),
     )
 
@@ -144,8 +174,10 @@ def _limit(one: VfSettings, error: KernelError, speed: int | None) -> str:
         return "this driver cannot set it for a VF: remove the key"
     if one.vlan and error.errno == errno.EPROTONOSUPPORT:
         return "this driver takes 802.1q only: remove vlanProto"
-    if one.rate and error.errno in _NEVER:
-        fastest = f"{speed} Mbit/s, the speed of its link" if speed else "the speed of its link"
-        least = "; min_tx_rate must be 0 where the driver guarantees no minimum"
-        return f"expected a max_tx_rate of at most {fastest}" + (least if one.rate.min else "")
+    if one.rate:
+        fastest = f"{speed} Mbit/s, its link's speed" if speed else "its link's speed (is it up?)"
+        limits = [f"max_tx_rate of at most {fastest}"] if one.rate.max else []
+        if one.rate.min:
+            limits.append("min_tx_rate of 0 where the driver guarantees no minimum")
+        return f"expected a {' and a '.join(limits)}" if limits else "is its link up?"
     return "the driver says more in the kernel's log: dmesg | tail"

@@ -48,6 +48,8 @@ def _rows(records: list[Record]) -> Iterator[dict[str, str]]:
 def _state(record: Record, *, same_boot: bool) -> str:
     if not same_boot:
         return "of an earlier boot"
+    if record.unrestored:
+        return "not yet as it was"
     return "attached" if record.attached else "unfinished"
 
 

@@ -40,7 +40,8 @@ def list_functions(
 def rows(kernel: Kernel, sysfs: Sysfs, records: Sequence[Record]) -> Iterator[Row]:
     """Return a row per function, each PF before its VFs."""
     boot_id = kernel.boot_id()
-    holders = {r.device.pci_address: r for r in records if r.boot_id == boot_id}
+    held = [record for record in records if record.boot_id == boot_id and not record.released]
+    holders = {record.device.pci_address: record for record in held}
     for pf in sysfs.physical_functions():
         yield _row(pf) | {"interface": pf.netdev, "mtu": _host_mtu(kernel, pf.netdev)}
         for function in sysfs.virtual_functions(pf.address):

@@ -110,7 +110,24 @@ def test_one_that_does_not_come_home_is_waited_for(exclusive: MemoryWorld) -> No
     assert exclusive.call("DEL", pod=pod, deviceID=VF, rdma="exclusive").exit_code == 0
     assert len(exclusive.records()) == 1
     reply = exclusive.call("ADD", pod=exclusive.add_pod(), deviceID=VF, container="c2")
-    failed(reply, Code.TRY_AGAIN, "its RDMA device mlx5_3 is not back")
+    failed(reply, Code.TRY_AGAIN, "is not yet as it was before")
     exclusive.delete_pod(hidden)
     assert exclusive.call("DEL", pod=pod, deviceID=VF, rdma="exclusive").exit_code == 0
     assert (names(exclusive), exclusive.records()) == (["mlx5_3"], [])
+
+
+def test_one_that_is_gone_for_good_is_not_waited_for(exclusive: MemoryWorld) -> None:
+    pod = exclusive.add_pod()
+    exclusive.call("ADD", pod=pod, deviceID=VF, rdma="exclusive")
+    exclusive.kernel.machine.rdma_devices.clear()
+    assert exclusive.call("DEL", pod=pod, deviceID=VF, rdma="exclusive").exit_code == 0
+    assert exclusive.records() == []
+
+
+def test_one_that_its_driver_made_anew_is_another(exclusive: MemoryWorld) -> None:
+    pod = exclusive.add_pod()
+    exclusive.call("ADD", pod=pod, deviceID=VF, rdma="exclusive")
+    exclusive.kernel.remove_virtual_functions("ens1f0")
+    exclusive.add_function(VF, rdma_device="mlx5_4")
+    assert exclusive.call("DEL", pod=pod, deviceID=VF, rdma="exclusive").exit_code == 0
+    assert (names(exclusive), exclusive.records()) == (["mlx5_4"], [])

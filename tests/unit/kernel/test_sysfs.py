@@ -144,10 +144,10 @@ def test_what_stays_of_a_device_that_went_is_no_error(root: Path) -> None:
 def test_a_file_that_cannot_be_read_any_more(
     root: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    def read_text(file: Path, encoding: str) -> str:
-        raise OSError(number, f"{file} in {encoding}")
+    def read_bytes(file: Path) -> bytes:
+        raise OSError(number, str(file))
 
-    monkeypatch.setattr(Path, "read_text", read_text)
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
     sysfs = LinuxSysfs(root)
 
     assert sysfs.virtual_function(VF) == replace(FOUND, numa_node=None)
@@ -156,10 +156,10 @@ def test_a_file_that_cannot_be_read_any_more(
 
 
 def test_a_refusal_is_no_absence(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read_text(file: Path, encoding: str) -> str:
-        raise PermissionError(errno.EACCES, f"{file} in {encoding}")
+    def read_bytes(file: Path) -> bytes:
+        raise PermissionError(errno.EACCES, str(file))
 
-    monkeypatch.setattr(Path, "read_text", read_text)
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
     with pytest.raises(PermissionError):
         LinuxSysfs(root).physical_functions()
 

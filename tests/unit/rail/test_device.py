@@ -49,7 +49,8 @@ def test_a_function_by_address_and_by_name_is_one_device(kernel: FakeKernel) -> 
     by_address = find({"deviceID": VF_ADDRESS}, kernel)
     by_name = find({"device": "ens1f0v0"}, kernel)
     assert by_address == by_name
-    assert by_address.pf == kernel.host.find("ens1f0")
+    assert by_address.port
+    assert by_address.port.pf == kernel.host.find("ens1f0")
     keys = {
         devices.key(RailConfig.model_validate(config), FakeSysfs(kernel))
         for config in ({"deviceID": VF_ADDRESS}, {"device": "ens1f0v0"})
@@ -108,7 +109,7 @@ def test_a_pf_that_is_elsewhere_is_missed_only_where_it_is_needed(kernel: FakeKe
     assert pf
     with kernel.open("/run/netns/other") as other:
         kernel.host.move(pf.index, other, "ens1f0")
-    assert find({"deviceID": VF_ADDRESS}, kernel).pf is None
+    assert find({"deviceID": VF_ADDRESS}, kernel).port is None
     for key, value in {"trust": "off", "mac": "02:00:00:00:00:07"}.items():
         with pytest.raises(CniError, match=f"{key} is set, but {PF_ADDRESS}") as caught:
             find({"deviceID": VF_ADDRESS, key: value}, kernel)

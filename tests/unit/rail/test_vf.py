@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import fields
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cni.kernel.functions import VfRate, VfSettings, VfVlan, VirtualFunction
+from cni.kernel.functions import NO_MAC, VfRate, VfSettings, VfVlan, VirtualFunction
 from cni.kernel.types import KernelError
 from cni.protocol.errors import CniError, Code
 from cni.rail import vf
@@ -77,6 +78,27 @@ def test_the_baseline_is_of_what_is_asked_for(asked: VfSettings) -> None:
     assert len(list(before.each())) == len(list(asked.each()))
 
 
+@given(SETTINGS, SETTINGS, SETTINGS)
+def test_what_another_has_set_meanwhile_stays(
+    before: VfSettings, imposed: VfSettings, now: VfSettings
+) -> None:
+    back, foreign = vf.to_take_back(before, imposed, now)
+    assert set(back.each()) <= set(before.each())
+    assert set(foreign.each()) <= set(now.each())
+    for one in before.each():
+        (name,) = (f.name for f in fields(one) if getattr(one, f.name) is not None)
+        present = getattr(now, name)
+        ours = present == getattr(imposed, name) and present != getattr(before, name)
+        assert (one in set(back.each())) == ours
+        assert getattr(foreign, name) in {None, present}
+
+
+def test_an_address_that_was_lifted_is_ours() -> None:
+    before, lifted = VfSettings(mac="02:00:00:00:00:05"), VfSettings(mac=NO_MAC)
+    back, foreign = vf.to_take_back(before, VfSettings(mac="02:00:00:00:00:06"), lifted)
+    assert (back, foreign) == (before, VfSettings())
+
+
 def test_what_the_driver_does_not_tell_is_not_touched() -> None:
     with pytest.raises(CniError, match="trust is set, but the driver does not tell") as caught:
         vf.baseline(VfSettings(trust=True, vlan=VfVlan(7)), VfSettings(vlan=VfVlan(0)))
@@ -88,7 +110,7 @@ def test_what_the_driver_does_not_tell_is_not_touched() -> None:
     [
         (
             {"link_state": "enable"}, VfSettings(link_state="enable"), errno.EOPNOTSUPP,
-            "link_state is 'enable': the driver of ens1f0 refuses it for VF 3 (0000:3b:02.3)",
+            "link_state is 'enable': the PF's driver refuses that for VF 3 of ens1f0 (0000:3b",
             "cannot set it",
         ),
         (
@@ -101,11 +123,11 @@ def test_what_the_driver_does_not_tell_is_not_touched() -> None:
         ),
         (
             {"max_tx_rate": 2000}, VfSettings(rate=VfRate(0, 2000)), errno.EINVAL,
-            "max_tx_rate is 2000:", "at most 1000 Mbit/s, the speed of its link",
+            "max_tx_rate is 2000:", "at most 1000 Mbit/s, its link's speed",
         ),
         (
             {"min_tx_rate": 50}, VfSettings(rate=VfRate(50, 0)), errno.EINVAL,
-            "min_tx_rate is 50:", "min_tx_rate must be 0",
+            "min_tx_rate is 50:", "expected a min_tx_rate of 0",
         ),
         (
             {"mac": "02:00:00:00:00:06"}, VfSettings(mac="02:00:00:00:00:06"), errno.EINVAL,
@@ -126,6 +148,7 @@ def test_a_failure_is_no_refusal() -> None:
     one = VfSettings(trust=True)
     error = vf.refusal(config(trust="on"), FUNCTION, one, KernelError("ip", errno.EIO, "no"), None)
     assert error.code == Code.IO_FAILURE
+    assert error.msg.startswith("trust is 'on': that failed for VF 3 of ens1f0")
 
 
 def test_the_keys_that_need_a_pf() -> None:
