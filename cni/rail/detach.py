@@ -156,7 +156,7 @@ def _restore(node: Node, link: Link | None, record: Record) -> Whereabouts:
         whole = restore_mac(host, link, record, port)
         named = restore_link(host, link, record)
     if function and record.imposed != VfSettings():
-        whole &= restore_settings(port, record)
+        whole &= restore_settings(port, record, has_its_mac=whole)
     if record.rdma:
         whole &= rdma.restore(node, function, record.rdma)
     if not whole:

@@ -73,7 +73,9 @@ def write(file: str, function: VirtualFunction, rdma_device: str) -> None:
 
 def remove(file: str, address: str) -> None:
     """Remove a file that speaks of a VF; leave one that speaks of another."""
-    if file and _read(Path(file)).get("pci", {}).get("pci-address") == address:
+    document = _read(Path(file)) if file else {}
+    known = str(document.get("pci", {}).get("pci-address", "")).lower()
+    if file and document.get("type", "pci") == "pci" and known == address:
         Path(file).unlink(missing_ok=True)
 
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import replace
 
-from cni.kernel.functions import VfSettings
+from cni.kernel.functions import NO_MAC, VfSettings
 from cni.kernel.interface import Namespace
 from cni.kernel.types import KernelError, Link
 from cni.kernel.vf_messages import words
@@ -31,20 +31,23 @@ def restore_mac(host: Namespace, link: Link, record: Record, port: Port | None) 
         host.set_down(link.index)
     if link.mac == wanted.mac:
         return True
+    if port and imposed and not port.pf.up:
+        log.warning("%s: its PF is down, and would not hear which address it has", port)
+        return False
     try:
         host.set_mac(link.index, wanted.mac)
     except KernelError as error:
         if not record.device.pci_address or error.errno not in vf.PRESCRIBED:
             raise
-        return _is_prescribed(port, link, error)
+        return _is_prescribed(port, link, record, error)
     return True
 
 
-def _is_prescribed(port: Port | None, link: Link, error: KernelError) -> bool:
+def _is_prescribed(port: Port | None, link: Link, record: Record, error: KernelError) -> bool:
     """Return whether a VF has what its PF prescribes: nobody can give it another one then."""
     now = port.settings() if port else None
-    if now and now.mac == link.mac:
-        log.warning("%s: %s prescribes %s, it stays", error, port, link.mac)
+    if now and (now.mac == link.mac or now.mac not in {NO_MAC, record.imposed.mac}):
+        log.warning("%s: %s prescribes %s, it stays", error, port, now.mac)
         return True
     log.warning("%s: until it has that, no pod gets the VF", error)
     return False
@@ -100,27 +103,33 @@ def _unless_taken(
     return True
 
 
-def restore_settings(port: Port | None, record: Record) -> bool:
-    """Have a PF impose what it did before ADD; return whether it does."""
+def restore_settings(port: Port | None, record: Record, *, has_its_mac: bool = True) -> bool:
+    """Have a PF impose what it did before ADD; return whether it does.
+
+    Args:
+        port: of the VF; None where its PF has no interface on the host.
+        record: what was changed there.
+        has_its_mac: whether the VF has its own address again; until then none is prescribed, for
+            it could not take that any more.
+    """
     now = port.settings() if port else None
     if port is None or now is None:
         address = record.device.pci_address
         log.warning("the PF of %s has no interface on the host, or not that VF", address)
         return False
     back, foreign = vf.to_take_back(record.baseline.vf, record.imposed, now)
-    if record.mac_was_prescribed and foreign.mac is None:
-        back = replace(back, mac=record.baseline.vf.mac)
+    if record.mac_was_prescribed and foreign.mac in {None, record.baseline.mac}:
+        back = replace(back, mac=record.baseline.vf.mac)  # the VF has told its own meanwhile
+        foreign = replace(foreign, mac=None)
+    if not has_its_mac:
+        back = replace(back, mac=None)
     for one in foreign.each():
         log.warning("%s has %s, which railcni did not set: it stays", port, words(one))
-    refused = [one for one in back.each() if not _restore_one(port, record, one)]
+    refused = [one for one in back.each() if not _restore_one(port, one)]
     return not refused
 
 
-def _restore_one(port: Port, record: Record, one: VfSettings) -> bool:
-    if one.mac and not port.pf.up and not record.mac_was_prescribed:
-        # The VF has told its address, and a PF that is down has not heard it.
-        log.warning("%s is asked again for %s when its PF is up", port, words(one))
-        return False
+def _restore_one(port: Port, one: VfSettings) -> bool:
     try:
         port.impose(one)
     except KernelError as error:

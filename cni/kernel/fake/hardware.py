@@ -126,13 +126,24 @@ class Hardware:
         if number >= owner.total_vfs:
             raise ValueError(f"{pf} can have {owner.total_vfs} VFs only")
         vf = Vf(pci, driver, numa_node, pf=owner)
-        if driver and driver not in USERSPACE_DRIVERS:
-            vf.device = self._adapter(name or f"{pf}v{number}", mac, pci, _MAX_MTU_OF_IGB)
-            vf.device.vf = vf
-            vf.restart(vf.device)
+        self._probe(vf, name or f"{pf}v{number}", mac)
+        if vf.device:
             vf.rdma = self._rdma_unit(rdma_device)
         owner.vfs.append(vf)
         return number
+
+    def rebind(self, pci: str, driver: str, name: str = "rebound0") -> None:
+        """`driver_override`, `unbind`, `bind`: a VF gets another driver, and its PF stays as it is.
+
+        Args:
+            pci: the VF's address on the bus.
+            driver: the new one; empty for none.
+            name: of the netdev that a network driver makes on the host.
+        """
+        vf = next(vf for pf in self.machine.pfs for vf in pf.vfs if vf.address == pci)
+        self._unbind(vf)
+        vf.driver = driver
+        self._probe(vf, name)
 
     def remove_virtual_functions(self, pf: str) -> None:
         """`echo 0 > sriov_numvfs`: a PF's VFs vanish, wherever their devices are."""
@@ -141,6 +152,13 @@ class Hardware:
     def set_rdma_mode(self, *, exclusive: bool) -> None:
         """`rdma system set netns exclusive`, or shared."""
         self.machine.rdma_is_exclusive = exclusive
+
+    def _probe(self, vf: Vf, name: str, mac: str = "") -> None:
+        """Let a VF's driver begin; one for the network makes a netdev."""
+        if vf.driver and vf.driver not in USERSPACE_DRIVERS:
+            vf.device = self._adapter(name, mac, vf.address, _MAX_MTU_OF_IGB)
+            vf.device.vf = vf
+            vf.restart(vf.device)
 
     def _new_mac(self) -> str:
         self._macs += 1

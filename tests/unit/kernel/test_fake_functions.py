@@ -229,3 +229,17 @@ def test_errors_are_in_the_words_of_iproute2() -> None:
         impose(kernel, VfSettings(link_state="enable"))
     with pytest.raises(KernelError, match="rdma dev set mlx5_3 netns /proc/self/ns/net: Operation"):
         kernel.host.move_rdma(0, kernel.host)
+
+
+def test_with_another_driver_a_vf_loses_its_netdev_and_keeps_what_is_imposed() -> None:
+    kernel = node()
+    impose(kernel, VfSettings(mac="02:00:00:00:70:01", vlan=VfVlan(7)))
+    with kernel.open(POD) as pod:
+        kernel.host.move(vf(kernel.host).index, pod, "net1")
+        kernel.rebind(VF, "vfio-pci")
+        assert pod.find("net1") is None
+    assert (function(kernel).netdev, function(kernel).is_userspace) == ("", True)
+    kernel.rebind(VF, "igbvf", "vf0")
+    assert (function(kernel).netdev, function(kernel).driver) == ("vf0", "igbvf")
+    assert vf(kernel.host, "vf0").mac == shown(kernel).mac == "02:00:00:00:70:01"
+    assert shown(kernel).vlan == VfVlan(7)

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from install.railctl import functions
+from install.railctl.attachments import _state
 from install.railctl.functions import rows
+from tests.scenario.rail.test_vf_settings import refuse
 from tests.scenario.rail.worlds import MemoryWorld
 
 FREE, HELD, PROGRAM, BARE = (f"0000:3b:02.{number}" for number in range(4))
@@ -62,6 +64,18 @@ def test_what_an_earlier_boot_held_is_free(memory: MemoryWorld) -> None:
     ]
     table = {row["pci"]: row for row in rows(memory.kernel, memory.sysfs, records)}
     assert table[HELD]["container"] == ""
+
+
+def test_one_that_waits_to_be_as_it_was_is_on_the_host_and_nobodys(memory: MemoryWorld) -> None:
+    pod, free = memory.add_pod(), listed(memory)[FREE]
+    memory.call("ADD", pod=pod, container="c2", deviceID=FREE, vlan=100)
+    assert listed(memory)[FREE]["container"] == "c2"
+    refuse(memory, lambda verb: "vf 0 vlan 0" in verb)
+    memory.call("DEL", pod=pod, container="c2", deviceID=FREE, vlan=100)
+    (record,) = (one for one in memory.node.attachments.all() if one.unrestored)
+    assert record.device.pci_address == FREE
+    assert listed(memory)[FREE] == free
+    assert _state(record, same_boot=True) == "not yet as it was"
 
 
 def test_a_machine_without_sriov_says_so(
