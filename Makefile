@@ -17,16 +17,24 @@ BUNDLE := dist/railcni/railcni
 SOURCES := $(shell find cni ipam install -type f -name '*.py' -o -name '*.spec')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test build bench lint lock clean build-packages run-packages cnitool
+.PHONY: help demo test lab lab-shell build bench lint lock clean build-packages run-packages cnitool
 
 help: ## say what there is
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 demo: build run-packages ## give two pods four rails each, show them, take everything back
 	@$(BIN)/python -m deploy.demo
 
 test: lint build run-packages cnitool ## pass judgement: lint and all tests
 	@PATH="$(CURDIR)/.cache/bin:$$PATH" $(BIN)/pytest --cov
+	@$(BIN)/python -m tests.vm
+
+lab: ARGS ?= -m 'not long'
+lab: build ## test with real SR-IOV drivers in a virtual machine; ARGS go to pytest
+	@$(BIN)/python -m tests.vm $(ARGS)
+
+lab-shell: build ## be root in that virtual machine
+	@$(BIN)/python -m tests.vm --shell
 
 build: $(BUNDLE) ## freeze the programs into dist/
 
