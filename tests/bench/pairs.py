@@ -6,6 +6,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,12 @@ class Comparison:
     theirs: Series
     ratio: float
     target: float | None
+
+    @classmethod
+    def of_dict(cls, told: dict[str, Any]) -> Comparison:
+        """Return what `as_dict` has told of."""
+        sides = {name: Series(**told[name]) for name in ("ours", "theirs")}
+        return cls(**{**told, **sides})
 
     def as_dict(self) -> dict[str, object]:
         """Return it for JSON."""

@@ -1,4 +1,7 @@
-"""Run tests in the laboratory, or a shell: `python -m tests.vm [--shell | pytest's arguments]`."""
+"""Run tests in the laboratory, a measurement, or a shell.
+
+`python -m tests.vm [--shell | --bench PAIRS | pytest's arguments]`
+"""
 
 from __future__ import annotations
 
@@ -45,11 +48,11 @@ console = Console(highlight=False, markup=False, soft_wrap=True)
 
 def main(words: Sequence[str]) -> int:
     """Return the exit code: pytest's own, or 0 where there can be no laboratory."""
-    shell = list(words) == ["--shell"]
+    shell, bench = list(words) == ["--shell"], list(words[:1]) == ["--bench"]
     if not (PROGRAMS / "rail-sriov").exists():
         console.print(f"{PROGRAMS} has no programs: make build")
         return 1
-    files = set() if shell else _collect(words)
+    files = set() if shell or bench else _collect(words)
     try:
         built = _obtain()
     except UnavailableError as error:
@@ -58,10 +61,12 @@ def main(words: Sequence[str]) -> int:
         console.print(f"The laboratory cannot be built here, {consequence}: {error}")
         return 1 if in_ci else 0
     with locked(RESULTS.with_suffix(".lock"), lambda: _wait_for("run in this checkout")):
-        _prepare(_shell() if shell else _pytest(words))
+        _prepare(_shell() if shell else _bench(words[1]) if bench else _pytest(words))
         with _snapshot(Root(built / "tools")) as snapshot:
             if shell:
                 return _talk(Machine(built, RESULTS, snapshot))
+            if bench:
+                return _measure(Machine(built, RESULTS, snapshot))
             count = min(MACHINES, len(files), len(os.sched_getaffinity(0)))
             return _judge([Machine(built, RESULTS, snapshot, n) for n in range(count)], files)
 
@@ -112,10 +117,18 @@ def _prepare(command: str) -> None:
     (RESULTS / "command").write_text(command, encoding="utf-8")
 
 
-def _pytest(words: Sequence[str]) -> str:
+def _packages() -> Path:
     (packages,) = CHECKOUT.glob(".venv/lib/python3*/site-packages")
+    return packages
+
+
+def _bench(pairs: str) -> str:
+    return commands.bench(int(pairs), _packages())
+
+
+def _pytest(words: Sequence[str]) -> str:
     return commands.pytest(
-        words, packages, columns=console.width, color=console.color_system is not None
+        words, _packages(), columns=console.width, color=console.color_system is not None
     )
 
 
@@ -136,6 +149,11 @@ def _snapshot(tools: Root) -> Iterator[int]:
 def _talk(machine: Machine) -> int:
     with machine.running(interactive=True) as process:
         return process.wait()
+
+
+def _measure(machine: Machine) -> int:
+    watch([machine], HARD_SECONDS, sys.stdout.buffer)
+    return _code(machine)
 
 
 def _judge(machines: Sequence[Machine], files: set[str]) -> int:

@@ -32,12 +32,7 @@ def _comparisons(vf: VF, state: Path, rounds: int) -> list[Comparison]:
     machine = Machine()
     pod = machine.pod()
     runtime, slot = MachineRuntime(machine, state, (PROGRAMS, DEBIANS)), Slot(pod.path)
-    settings: dict[str, Any] = {
-        "mac": "02:00:00:00:60:01",
-        "vlan": 100,
-        "spoofchk": "off",
-        "trust": "on",
-    }
+    settings: dict[str, Any] = {"mac": MAC, "vlan": 100, "spoofchk": "off", "trust": "on"}
     plain, full = rail(vf), rail(vf, **settings)
 
     def attach(config: dict[str, object]) -> None:

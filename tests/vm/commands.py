@@ -14,6 +14,8 @@ PYTEST_ENVIRONMENT = {
 }
 SECONDS = 900
 """After which pytest is stopped, while there is time to bring back what it has found."""
+RESULT = "bench.json"
+"""What a measurement leaves among the results."""
 OUT_OF_TIME = 124
 """The exit code then (timeout(1))."""
 
@@ -43,6 +45,12 @@ def pytest(words: Sequence[str], packages: Path, *, columns: int, color: bool) -
         f"--color={'yes' if color else 'no'}", "-p", "no:cacheprovider", *tests(words),
     ]  # fmt: skip
     return f'exec {shlex.join(command)} --junitxml="/lab/$GUEST/junit.xml"\n'
+
+
+def bench(rounds: int, packages: Path) -> str:
+    """Return the command that measures `rounds` pairs, and leaves them in `RESULT`."""
+    words = ["env", f"PYTHONPATH={packages}", "python3", "-m", "tests.vm.bench", str(rounds)]
+    return f"exec {shlex.join(words)} /lab/{RESULT}\n"
 
 
 def shell(programs: Path, *, columns: int, lines: int) -> str:
