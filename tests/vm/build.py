@@ -48,7 +48,7 @@ def _updated_apt(work: Path) -> PrivateApt:
             reasons.append(str(error))
         else:
             return apt
-    raise UnavailableError("\n".join(reasons))
+    raise UnavailableError("\n".join(reasons) or "/etc/apt names no mirror of Debian")
 
 
 def _make_initramfs(image: Path, guest: Root, modules: Modules) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _SUITES = re.compile(r"(bullseye|bookworm|trixie|forky|oldstable|stable|testing|sid)(-backports)?")
 _ONE_LINE = re.compile(
     r"deb\s+(?:\[(?P<options>[^]]*)\]\s+)?(?P<uri>\S+)\s+(?P<suite>\S+)\s+(?P<components>.+)"
@@ -37,12 +36,9 @@ class Source:
         return "\n".join([*lines, ""])
 
 
-PUBLIC = Source("http://deb.debian.org/debian", KEYRING)
-
-
 def find(etc: Path = Path("/etc/apt")) -> list[Source]:
-    """Return the first mirror of Debian that the machine has configured, then the public one."""
-    return list(dict.fromkeys([next(_listed(etc), PUBLIC), PUBLIC]))
+    """Return the mirrors of Debian that the machine has configured, each once."""
+    return list(dict.fromkeys(_listed(etc)))
 
 
 def _listed(etc: Path) -> Iterator[Source]:

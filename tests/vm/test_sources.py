@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.vm.sources import PUBLIC, Source, deb822, find, one_line
+from tests.vm.sources import Source, deb822, find, one_line
 
 DEB822 = """\
 # The machine's own.
@@ -80,15 +80,12 @@ def test_a_stanza_that_is_switched_off_is_passed_over() -> None:
     assert list(deb822("Enabled: no\n" + DEB822)) == []
 
 
-def test_the_machines_mirror_comes_before_the_public_one(tmp_path: Path) -> None:
+def test_the_machines_mirrors_are_found_each_once(tmp_path: Path) -> None:
+    assert find(tmp_path) == []
     folder = tmp_path / "sources.list.d"
     folder.mkdir()
     (folder / "debian.sources").write_text(DEB822)
     (folder / "debian.sources.save").write_text("deb http://old/debian bookworm main")
-    assert [source.uri for source in find(tmp_path)] == [MIRROR, PUBLIC.uri]
+    assert [source.uri for source in find(tmp_path)] == [MIRROR]
     (tmp_path / "sources.list").write_text("deb http://first/debian bookworm main\n")
-    assert find(tmp_path)[0] == Source("http://first/debian")
-
-
-def test_without_any_there_is_the_public_one(tmp_path: Path) -> None:
-    assert find(tmp_path) == [PUBLIC]
+    assert [source.uri for source in find(tmp_path)] == ["http://first/debian", MIRROR]
