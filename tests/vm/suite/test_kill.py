@@ -10,14 +10,13 @@ import random
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from tests.spec.node import Namespace, wait_until
-from tests.spec.runtime import Slot
+from tests.spec.runtime import Slot, read_reply
 from tests.vm.suite.conftest import LendVFs
 from tests.vm.suite.devices import PF, VF
 from tests.vm.suite.machine import Machine, MachineRuntime, rail
@@ -25,8 +24,6 @@ from tests.vm.suite.test_settings import EVERYTHING
 
 ROUNDS = int(os.environ.get("RAILCNI_LAB_KILLS", "8"))
 """Over both rails."""
-LONGEST = 2.0
-"""Seconds from a request's first change to its last one, and some more; most of it lies before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +40,12 @@ class Lane:
     def run(self, rounds: int) -> Counter[str]:
         """Kill so many requests, ADD and DEL in turn; return how far each had come."""
         before, seen = self.vf.state(), Counter[str]()
+        takes = self._measure()
         for number in range(rounds):
             verb = ("ADD", "DEL")[number % 2]
             if verb == "DEL":
                 assert self.runtime.add(self.config, self.slot).exit_code == 0
-            seen[f"{verb}: {self._kill(verb)}"] += 1
+            seen[f"{verb}: {self._kill(verb, takes)}"] += 1
             reply = self.runtime.delete(self.config, self.slot)
             assert reply.exit_code == 0, reply
             wait_until(lambda: bool(self.vf.netdevs), "the VF on the host")
@@ -56,15 +54,24 @@ class Lane:
             assert self._held() == []
         return seen
 
-    def _kill(self, verb: str) -> str:
-        """Start a request, kill it an instant after its first change; return where the VF is."""
+    def _measure(self) -> dict[str, float]:
+        """Return how long ADD takes from its first record on, and DEL as a whole, in seconds."""
+        process = self.runtime.start("ADD", self.config, self.slot)
+        wait_until(lambda: bool(self._held()), "a record", 30)
+        recorded = time.monotonic()
+        assert read_reply(process, "ADD").exit_code == 0
+        added = time.monotonic()
+        assert self.runtime.delete(self.config, self.slot).exit_code == 0
+        return {"ADD": added - recorded, "DEL": time.monotonic() - added}
+
+    def _kill(self, verb: str, takes: dict[str, float]) -> str:
+        """Start a request and kill it while it changes things; return where the VF is then."""
         process = self.runtime.start(verb, self.config, self.slot)
         if verb == "ADD":
-            with suppress(AssertionError):  # it may be done before one looks
-                wait_until(lambda: bool(self._held()) or process.poll() is not None, "a record", 20)
-        else:
-            time.sleep(self.chance.uniform(0, LONGEST))
-        time.sleep(self.chance.uniform(0, LONGEST))
+            wait_until(lambda: bool(self._held()), "a record", 30)
+            time.sleep(self.chance.uniform(0, takes[verb]))
+        else:  # its first half is Python's start
+            time.sleep(self.chance.uniform(takes[verb] / 2, takes[verb]))
         finished = process.poll() is not None
         process.kill()
         process.communicate()
