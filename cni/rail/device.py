@@ -202,7 +202,9 @@ def _is_alike(link: Link, identity: DeviceIdentity, index: int, name: str) -> bo
     if identity.pci_address and link.parent:
         return link.parent == identity.pci_address
     if identity.permanent_mac and link.permanent_mac:
-        return link.permanent_mac == identity.permanent_mac
+        # igbvf takes for permanent what it had when it last started: perhaps what ADD gave it.
+        ours = identity.macs if identity.pci_address else ()
+        return link.permanent_mac in {identity.permanent_mac, *ours}
     marked = link.index == index or link.name == name or link.mac in identity.macs
     return link.lower == identity.lower and marked
 

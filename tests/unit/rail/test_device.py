@@ -190,6 +190,17 @@ def test_hardware_is_known_by_bus_address_or_permanent_mac_whatever_else_changed
     assert not recognise([other], by_mac)
 
 
+def test_a_vf_whose_driver_has_made_the_asked_mac_its_permanent_one() -> None:
+    """Where the kernel tells no bus address of a link, before Linux 5.14."""
+    asked = "02:00:00:00:60:01"
+    link = replace(FREE, kind="", permanent_mac=asked, mac=asked)
+    update = {"kind": "", "permanent_mac": "aa:00:00:00:00:01", "lower": 0}
+    function = VETH.model_copy(update=update | {"pci_address": VF_ADDRESS})
+    assert recognise([link], function)
+    assert not recognise([replace(link, permanent_mac="02:00:00:00:99:99")], function)
+    assert not recognise([link], VETH.model_copy(update=update))  # a NIC's does not change
+
+
 def test_two_links_that_look_alike_are_told_apart_by_the_index() -> None:
     first, second = veth(index=8), veth(index=9)
     assert recognise([first, second], VETH, index=9) == second
