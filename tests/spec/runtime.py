@@ -148,6 +148,7 @@ class Runtime:
         if not journal.exists():
             return []
         with closing(sqlite3.connect(journal)) as connection:
+            connection.execute("BEGIN")  # both reads see one instant; others may be at work
             rows = connection.execute("SELECT container, ifname, slot FROM attachments").fetchall()
             slots = connection.execute("SELECT container, slot FROM claims").fetchall()
         assert {(row[0], row[2]) for row in rows} == set(slots)
