@@ -5,6 +5,7 @@
 PYTHON ?= /usr/bin/python3
 BUILD_PACKAGES := python3 python3-venv libpython3-dev binutils
 RUN_PACKAGES := iproute2 iputils-ping containernetworking-plugins
+TEST_PACKAGES := openssl
 
 # The reference runtime of the CNI project; where there is no Go, its tests are skipped (never in CI).
 CNITOOL_VERSION := v1.3.0
@@ -13,11 +14,12 @@ GO ?= $(shell command -v go || ls /usr/local/go/bin/go 2>/dev/null)
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
+STUBS := ipam/etcd/etcd_pb2.py
 BUNDLE := dist/railcni/railcni
 SOURCES := $(shell find cni ipam install -type f -name '*.py' -o -name '*.spec')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lab lab-shell build bench lint lock clean build-packages run-packages cnitool
+.PHONY: help demo test lab lab-shell build bench lint lock clean build-packages run-packages test-packages cnitool etcd
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -25,7 +27,7 @@ help: ## say what there is
 demo: build run-packages ## give two pods four rails each, show them, take everything back
 	@$(BIN)/python -m deploy.demo
 
-test: lint build run-packages cnitool ## pass judgement: lint and all tests
+test: lint build run-packages cnitool etcd ## pass judgement: lint and all tests
 	@PATH="$(CURDIR)/.cache/bin:$$PATH" $(BIN)/pytest --cov
 	@$(BIN)/python -m tests.vm
 
@@ -41,7 +43,7 @@ build: $(BUNDLE) ## freeze the programs into dist/
 bench: build run-packages ## measure against Debian's own CNI plugins
 	@$(BIN)/python -m tests.bench
 
-lint: $(INSTALLED) ## check style, types and layers
+lint: $(STUBS) ## check style, types and layers
 	@$(BIN)/ruff check --quiet
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/mypy --no-error-summary
@@ -54,12 +56,16 @@ lock: .cache/uv/bin/uv ## pin the newest version of every Python package
 		--output-file requirements.lock pyproject.toml
 
 clean: ## remove whatever these targets made
-	@rm -rf .venv .cache build dist railcni.egg-info .hypothesis .*_cache
+	@rm -rf .venv .cache build dist railcni.egg-info .hypothesis .*_cache $(STUBS) $(STUBS)i
 	@find cni ipam install deploy tests -name __pycache__ -prune -exec rm -rf {} +
 
-$(BUNDLE): $(SOURCES) $(INSTALLED)
+$(BUNDLE): $(SOURCES) $(STUBS)
 	@echo "Freezing the programs into dist/ …"
 	@$(BIN)/python -m install.freeze
+
+# etcd's messages as Python, and their types for mypy.
+$(STUBS): ipam/etcd/etcd.proto $(INSTALLED)
+	@$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. $<
 
 # The first line is for netns, which its author publishes as source only: what builds it is pinned too.
 $(INSTALLED): requirements.lock | build-packages
@@ -83,9 +89,14 @@ cnitool: .cache/bin/cnitool
 		echo "In CI no test is skipped: cnitool is needed, and Go to build it." >&2; exit 1; \
 	fi
 
+# The servers that the tests start; what cannot be had is said, and its tests are skipped (never in CI).
+etcd: $(INSTALLED) test-packages
+	@$(BIN)/python -m tests.etcd
+
 build-packages: PACKAGES := $(BUILD_PACKAGES)
 run-packages: PACKAGES := $(RUN_PACKAGES)
-build-packages run-packages:
+test-packages: PACKAGES := $(TEST_PACKAGES)
+build-packages run-packages test-packages:
 	@command -v dpkg-query >/dev/null || exit 0; \
 	missing=$$(for package in $(PACKAGES); do \
 		dpkg-query --show --showformat '$${Status}' $$package 2>/dev/null | grep -q ' installed$$' || echo $$package; \
