@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, model_validator
+from pydantic import Field, PlainValidator, model_validator
 
 from cni.protocol.config import Config, parse, warn_of_unknown_keys
 from cni.protocol.errors import CniError, Code
-from cni.protocol.results import Dns, Route
-from ipam import forms
-from ipam.forms import AddressRange
+from cni.protocol.results import Dns
+from ipam import declared
+from ipam.declared import Declared
+from ipam.definition import Definition
+from ipam.fields import Addresses, Exclusions, Name, Routes, Seconds, StickySeconds, Subnets
 from ipam.ranges import (
     UNLIMITED,
     Address,
@@ -22,18 +24,25 @@ from ipam.ranges import (
     Span,
     Spans,
     intersect,
+    joined,
     listing,
     make_rail,
     reserved,
     span_of,
+    without,
 )
 
-Subnets = Annotated[tuple[Network, ...], PlainValidator(forms.one_per_family(forms.subnet))]
-Addresses = Annotated[tuple[Address, ...], PlainValidator(forms.one_per_family(forms.address))]
-Exclusions = Annotated[tuple[AddressRange, ...], PlainValidator(forms.several(forms.exclusion))]
-Routes = Annotated[tuple[Route, ...], BeforeValidator(forms.several(forms.route))]
-Name = Annotated[str, PlainValidator(forms.name)]
-Seconds = Annotated[float, PlainValidator(forms.seconds)]
+if TYPE_CHECKING:
+    from ipam.node_file import NodeFile
+
+_STICKY = ("sticky", "sticky_on_lost_node", "sticky_ttl")
+
+
+def _from_node_file(value: object) -> Declared | None:
+    """Accept what `read` found there, which no JSON can say."""
+    if value is not None and not isinstance(value, Declared):
+        raise ValueError("no such key: the node file declares fabrics")
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +81,22 @@ class IpamConfig(Config):
     dns: Dns = Dns()
     quarantine: Seconds = 60.0
     """How long a freed slot rests before somebody else gets it."""
+    sticky: Literal["pod"] | None = None
+    sticky_on_lost_node: Literal["wait", "fresh"] = Field("wait", alias="stickyOnLostNode")
+    sticky_ttl: StickySeconds = Field(4 * 3600.0, alias="stickyTTL")
+    """How long an address waits for its pod to come back: a repair, and the wait for free GPUs."""
+    declared: Annotated[Declared | None, PlainValidator(_from_node_file)] = None
 
     @model_validator(mode="after")
     def _consistent(self) -> IpamConfig:
         problem = (
             self._name_problem()
+            or self._declared_problem()
             or self._range_problem()
             or self._gateway_problem()
             or self._exclude_problem()
+            or self._withheld_problem()
+            or self._sticky_problem()
             or self._empty_problem()
         )
         if problem:
@@ -88,18 +105,32 @@ class IpamConfig(Config):
 
     @property
     def subnets(self) -> tuple[Network, ...]:
-        """This rail's subnets, from `subnet` or from `rails`."""
-        return self.subnet or self.rails.get(self.rail or "", ())
+        """This rail's subnets, from `subnet`, `rails` or the node file."""
+        return self.subnet or self._known_rails.get(self.rail or "", ())
+
+    @property
+    def definition(self) -> Definition | None:
+        """The fabric as the node file declares it, None where it does not."""
+        return self.declared.definition if self.declared else None
+
+    @property
+    def shared(self) -> bool:
+        """Whether etcd says who owns the fabric's slots."""
+        return self.declared is not None and self.declared.shared
 
     @cached_property
     def layout(self) -> Layout:
         """What this configuration tells about its fabric; a bare subnet is a fabric by itself."""
+        limits = reduce(intersect, self._limits(), UNLIMITED)
+        if self.declared:
+            fabric, own = self.declared.definition, self.declared.rail
+            others = tuple(fabric.rail(rail.name) for rail in fabric.rails if rail.name != own)
+            return Layout(fabric.name, fabric.rail(own), others, closed=True, limits=limits)
         bare = listing(self.subnets)
         rail = make_rail(self.rail or bare, self.subnets, self._excluded())
         siblings = tuple(
             make_rail(name, nets) for name, nets in sorted(self.rails.items()) if name != self.rail
         )
-        limits = reduce(intersect, self._limits(), UNLIMITED)
         return Layout(self.fabric or bare, rail, siblings, bool(self.rails), limits)
 
     @property
@@ -109,11 +140,16 @@ class IpamConfig(Config):
 
     def gateway_for(self, network: Network) -> Address | None:
         """Return the gateway of a network's family."""
-        return next((gw for gw in self.gateway if gw.version == network.version), None)
+        gateways = self.gateway or (self.declared.gateway if self.declared else ())
+        return next((gw for gw in gateways if gw.version == network.version), None)
+
+    @property
+    def _known_rails(self) -> Mapping[str, tuple[Network, ...]]:
+        return self.declared.rails if self.declared else self.rails
 
     def _limits(self) -> list[Spans]:
         """Return what rangeStart and rangeEnd leave of each subnet."""
-        limits: list[Spans] = []
+        limits: list[Spans] = [(self.definition.slots,)] if self.definition else []
         for net in self.subnets:
             base, whole = int(net.network_address), span_of(net)
             first = (int(address) - base for address in self.range_start if address in net)
@@ -124,7 +160,7 @@ class IpamConfig(Config):
 
     def _excluded(self) -> list[Span]:
         """Exclusions may name addresses of any declared rail: a slot is one on all of them."""
-        nets = {*self.subnets, *(net for nets in self.rails.values() for net in nets)}
+        nets = {*self.subnets, *(net for nets in self._known_rails.values() for net in nets)}
         spans = [span for entry in self.exclude for net in nets if (span := entry.slots_in(net))]
         base = {net.version: int(net.network_address) for net in self.subnets}
         gateways = (int(address) - base[address.version] for address in self.gateway)
@@ -147,6 +183,36 @@ class IpamConfig(Config):
                 f"{self.rail}: {listing(declared)}"
             )
         return ""
+
+    def _declared_problem(self) -> str:
+        return self.declared.contradiction(self.subnets, self.rails) if self.declared else ""
+
+    def _withheld_problem(self) -> str:
+        """What this network alone excludes, others of the fabric would give away."""
+        if self.definition is None:
+            return ""
+        withheld = intersect(joined(self._excluded()), (self.definition.slots,))
+        if not without(withheld, self.definition.excluded):
+            return ""
+        key, values = ("exclude", self.exclude) if self.exclude else ("gateway", self.gateway)
+        return (
+            f"ipam.{key} is {listing(values)}, expected none but what the node file excludes from "
+            f"fabric {self.definition.name}: other networks and nodes would give those addresses"
+        )
+
+    def _sticky_problem(self) -> str:
+        given = [key for key in _STICKY if key in self.model_fields_set]
+        if not given:
+            return ""
+        alias = {key: type(self).model_fields[key].alias or key for key in _STICKY}[given[0]]
+        if self.definition is None or not self.shared:
+            return f"ipam.{alias} is given, expected a fabric that the node file declares in etcd"
+        if not self.definition.requestable:
+            return (
+                f"ipam.{alias} is given, expected fabric {self.definition.name} to have a static "
+                "range in the node file: sticky addresses come from there"
+            )
+        return "" if self.sticky else f"ipam.sticky is missing: it goes with ipam.{alias}"
 
     def _range_problem(self) -> str:
         for key, addresses in (
@@ -172,7 +238,7 @@ class IpamConfig(Config):
         return ""
 
     def _exclude_problem(self) -> str:
-        nets = [*self.subnets, *(net for nets in self.rails.values() for net in nets)]
+        nets = [*self.subnets, *(net for nets in self._known_rails.values() for net in nets)]
         for entry in self.exclude:
             if not any(entry.touches(net) for net in nets):
                 return f"ipam.exclude has {entry}, expected addresses in {listing(nets)}"
@@ -188,8 +254,12 @@ class IpamConfig(Config):
         )
 
 
-def read(network: Mapping[str, Any]) -> IpamConfig:
-    """Return the `ipam` object of a network configuration.
+def read(network: Mapping[str, Any], node_file: NodeFile | None = None) -> IpamConfig:
+    """Return the `ipam` object of a network configuration, with what the node file adds to it.
+
+    Args:
+        network: the configuration.
+        node_file: what it says of fabrics; None is as good as an empty one.
 
     Raises:
         CniError: code 7, naming key, value and accepted form.
@@ -201,6 +271,10 @@ def read(network: Mapping[str, Any]) -> IpamConfig:
             f"ipam is {section!r}, expected an object such as "
             '{"type": "rail-ipam", "subnet": "10.60.0.0/16"}',
         )
+    found = declared.find(section, node_file) if node_file else None
+    if found:
+        names = {"fabric": found.definition.name, "rail": found.rail}
+        section = {"declared": found, **section, **names}
     config = parse(IpamConfig, section, below="ipam")
     warn_of_unknown_keys(config, below="ipam")
     return config

@@ -16,6 +16,7 @@ _WIDEST = {4: 8, 6: 16}
 _NARROWEST = {4: 30, 6: 126}
 """Longest prefix of a rail that leaves a host beside what is reserved and its peer."""
 _YEAR = 365 * 24 * 3600
+_MONTH = 30 * 24 * 3600
 
 
 class _OfFamily(Protocol):
@@ -99,6 +100,14 @@ def seconds(value: object) -> float:
     return float(value)
 
 
+def sticky_seconds(value: object) -> float:
+    """Read how long an address is kept for a pod that is away."""
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+    if not 1 <= number <= _MONTH:
+        raise ValueError(f"a number of seconds from 1 to {_MONTH} (30 days)")
+    return float(number)
+
+
 def address(value: object) -> Address:
     """Read an address without prefix length or zone."""
     try:
@@ -115,6 +124,14 @@ def subnet(value: object) -> Network:
         raise ValueError(f"a prefix length from /{widest} to /{narrowest} in IPv{net.version}")
     if net.is_multicast or net.is_loopback:
         raise ValueError("a unicast network that is not the loopback's")
+    return net
+
+
+def prefix(value: object) -> Network:
+    """Read a network that routes may lead to."""
+    net = _network(value)
+    if net.prefixlen < _WIDEST[net.version]:
+        raise ValueError(f"a prefix length of at least /{_WIDEST[net.version]}: no default route")
     return net
 
 

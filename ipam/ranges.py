@@ -76,6 +76,22 @@ def intersect(one: Spans, other: Spans) -> Spans:
     return tuple(common)
 
 
+def joined(runs: Iterable[Span]) -> Spans:
+    """Return the slots of some runs, which may overlap or touch, in the fewest runs."""
+    whole: list[Span] = []
+    for run in sorted(runs):
+        if whole and run.first <= whole[-1].last + 1:
+            whole[-1] = Span(whole[-1].first, max(whole[-1].last, run.last))
+        else:
+            whole.append(run)
+    return tuple(whole)
+
+
+def without(one: Spans, other: Spans) -> Spans:
+    """Return the slots that are in one and not in the other."""
+    return intersect(one, subtract(EVERY_SLOT, other))
+
+
 @dataclass(frozen=True, slots=True)
 class Rail:
     """One network of a fabric, and which of its slots may be given out."""

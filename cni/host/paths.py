@@ -15,6 +15,8 @@ STATE_DIR = "RAILCNI_STATE_DIR"
 """Environment variable that moves the state folder (tests, several runtimes on one node)."""
 LOG_DIR = "RAILCNI_LOG_DIR"
 """Environment variable that moves the only folder a `logFile` may be in."""
+CONFIG_DIR = "RAILCNI_CONFIG_DIR"
+"""Environment variable that moves the folder of the node file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Paths:
 
     state: Path = Path("/var/lib/railcni")
     logs: Path = Path("/var/log/railcni")
+    config: Path = Path("/etc/railcni")
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Paths:
@@ -31,7 +34,16 @@ class Paths:
         return cls(
             Path(environ.get(STATE_DIR) or defaults.state),
             Path(environ.get(LOG_DIR) or defaults.logs),
+            Path(environ.get(CONFIG_DIR) or defaults.config),
         )
+
+    def environment(self) -> dict[str, str]:
+        """Return what makes another process of ours use the same folders."""
+        return {
+            STATE_DIR: str(self.state),
+            LOG_DIR: str(self.logs),
+            CONFIG_DIR: str(self.config),
+        }
 
     @property
     def attachments(self) -> Path:
@@ -47,6 +59,11 @@ class Paths:
     def journal(self) -> Path:
         """The SQLite journal of claims."""
         return self.state / "ipam/journal.db"
+
+    @property
+    def node_file(self) -> Path:
+        """What all nodes must know of etcd and the fabrics; there need be none."""
+        return self.config / "node.toml"
 
 
 def private_folder(folder: Path) -> Path:

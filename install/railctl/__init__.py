@@ -8,6 +8,7 @@ import typer
 
 from install.railctl.addresses import addresses
 from install.railctl.attachments import attachments
+from install.railctl.fabric import fabric
 from install.railctl.functions import vf
 from install.railctl.version import version
 
@@ -20,6 +21,7 @@ app.command()(attachments)
 app.command()(addresses)
 app.command()(version)
 app.add_typer(vf, name="vf")
+app.add_typer(fabric, name="fabric")
 
 
 @app.callback()

@@ -14,7 +14,7 @@ from cni.host.paths import Paths
 from install.railctl.output import Output, write
 
 if TYPE_CHECKING:
-    from ipam.transaction import Transaction
+    from ipam.journal.transaction import Transaction
 
 
 def addresses(
@@ -22,7 +22,7 @@ def addresses(
     output: Annotated[Output, typer.Option(help="How to write it.")] = Output.TEXT,
 ) -> None:
     """Show whose the addresses are that rail-ipam has given."""
-    from ipam.journal import open_journal
+    from ipam.journal.file import open_journal
 
     wanted = str(_parse(address)) if address else ""
     paths = Paths.of(os.environ)

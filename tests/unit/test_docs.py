@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from cni.protocol.config import Config
 from cni.rail.config import RailConfig
 from ipam.config import IpamConfig
+from ipam.node_file import Etcd, Fabric, NodeFile, RailEntry
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/adr/*.md")]
@@ -24,11 +26,23 @@ def test_files_and_tests_that_are_named(document: Path) -> None:
         assert f"def {test}" in (ROOT / path).read_text(encoding="utf-8") if test else True, test
 
 
+_INTERNAL = {"type", "runtimeConfig", "declared"}
+"""Keys that the runtime or railcni itself writes."""
+
+
 @pytest.mark.parametrize(
-    ("model", "heading"), [(RailConfig, "### rail-sriov"), (IpamConfig, "### rail-ipam")]
+    ("model", "heading"),
+    [
+        (RailConfig, "### rail-sriov"),
+        (IpamConfig, "### rail-ipam"),
+        (NodeFile, "### The node file"),
+        (Etcd, "### The node file"),
+        (Fabric, "### The node file"),
+        (RailEntry, "### The node file"),
+    ],
 )
-def test_every_key_is_in_the_readmes_tables(model: type[RailConfig], heading: str) -> None:
+def test_every_key_is_in_the_readmes_tables(model: type[Config], heading: str) -> None:
     section = (ROOT / "README.md").read_text(encoding="utf-8").split(heading)[1].split("\n### ")[0]
     keys = {field.alias or name for name, field in model.model_fields.items()}
-    missing = {key for key in keys - {"type", "runtimeConfig"} if f"`{key}`" not in section}
+    missing = {key for key in keys - _INTERNAL if f"`{key}`" not in section}
     assert not missing

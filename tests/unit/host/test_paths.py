@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from cni.host.paths import LOG_DIR, STATE_DIR, Paths, private_folder, write_atomically
+from cni.host.paths import CONFIG_DIR, LOG_DIR, STATE_DIR, Paths, private_folder, write_atomically
 
 
 def test_only_the_environment_moves_the_folders() -> None:
     assert Paths.of({}) == Paths()
-    moved = Paths.of({STATE_DIR: "/x", LOG_DIR: "/y"})
-    assert (moved.attachments, moved.locks, moved.logs) == (
-        Path("/x/attachments"), Path("/x/locks"), Path("/y"),
+    moved = Paths.of({STATE_DIR: "/x", LOG_DIR: "/y", CONFIG_DIR: "/z"})
+    assert (moved.attachments, moved.locks, moved.logs, moved.node_file) == (
+        Path("/x/attachments"), Path("/x/locks"), Path("/y"), Path("/z/node.toml"),
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from cni.protocol.errors import CniError, Code
 from ipam.config import IpamConfig, read
+from ipam.node_file import NodeFile
 from ipam.ranges import MAX_SLOT, Span, intersect
 
 SUBNET = {"subnet": "10.60.0.0/24"}
@@ -137,6 +138,7 @@ def test_what_is_left_to_give_out(ipam: dict[str, Any], expected: list[Span] | N
         (SUBNET | {"exclude": [5]}, "expected 5 to be a network such as 10.60.0.0/16"),
         (SUBNET | {"routes": [{"dst": "10.0.0.0/8", "priority": -1}]},
          "ipam.routes.0.priority is -1, expected an integer from 0 to 4294967295"),
+        (SUBNET | {"declared": {}}, "ipam.declared is {}, expected no such key: the node file"),
         (SUBNET | {"routes": [{"dst": "10.0.0.0/8", "gw": "x"}]},
          "ipam.routes.0.gw is 'x', expected an address such as 10.60.0.1"),
     ],
@@ -158,3 +160,125 @@ def test_unknown_keys_are_named(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         configure(**SUBNET, exlcude=["10.60.0.1"])
     assert "exlcude" in caplog.text
+
+
+ETCD = {"endpoints": ["etcd-0:2379"]}
+BACKEND = {
+    "exclude": "10.61.0.4",
+    "static": "10.60.0.64/26",
+    "rails": {
+        "roce-a": {"subnet": "10.60.0.0/24", "gateway": "10.60.0.1"},
+        "roce-b": {"subnet": "10.61.0.0/24"},
+    },
+}
+LAB = {"registry": "local", "rails": {"bench": {"subnet": "10.90.0.0/24"}}}
+CLUSTER = NodeFile.model_validate({"etcd": ETCD, "fabrics": {"backend": BACKEND, "lab": LAB}})
+SINGLE = NodeFile.model_validate({"fabrics": {"lab": LAB}})
+ROCE_A = {"fabric": "backend", "rail": "roce-a"}
+
+
+def on(node_file: NodeFile, **ipam: Any) -> IpamConfig:
+    return read({"ipam": {"type": "rail-ipam", **ipam}}, node_file)
+
+
+@pytest.mark.parametrize(
+    "ipam",
+    [
+        ROCE_A,
+        {"subnet": "10.60.0.0/24"},
+        ROCE_A | {"subnet": "10.60.0.0/24"},
+        ROCE_A | {"rails": {"roce-b": "10.61.0.0/24", "roce-a": "10.60.0.0/24"}},
+        ROCE_A | {"gateway": "10.60.0.1", "exclude": ["10.60.0.4"]},
+    ],
+)
+def test_the_node_file_says_the_rest(ipam: dict[str, Any]) -> None:
+    config = on(CLUSTER, **ipam)
+    assert config.shared
+    assert config.definition == CLUSTER.definitions["backend"]
+    layout = config.layout
+    assert (layout.fabric, layout.closed) == ("backend", True)
+    assert [rail.name for rail in layout.told] == ["roce-a", "roce-b"]
+    # Static slots among them: they may be asked for.
+    assert {rail.usable for rail in layout.told} == {(Span(2, 3), Span(5, 254))}
+    (subnet,) = config.subnets
+    assert str(config.gateway_for(subnet)) == "10.60.0.1"
+
+
+def test_a_network_may_give_a_part() -> None:
+    layout = on(CLUSTER, **ROCE_A, rangeStart="10.60.0.9", rangeEnd="10.60.0.20").layout
+    assert layout.limits == (Span(9, 20),)
+
+
+def test_a_fabric_of_one_node() -> None:
+    for node_file in (CLUSTER, SINGLE):
+        config = on(node_file, fabric="lab", rail="bench")
+        assert (config.definition, config.shared) == (node_file.definitions["lab"], False)
+
+
+@pytest.mark.parametrize("ipam", [SUBNET, RAILS])
+def test_what_no_node_file_declares_is_as_without_one(ipam: dict[str, Any]) -> None:
+    for node_file in (NodeFile(), SINGLE):
+        config = on(node_file, **ipam)
+        assert (config.definition, config.shared) == (None, False)
+        assert config.layout == configure(**ipam).layout
+
+
+def test_a_shared_fabric_has_no_slot_beyond_the_registrys() -> None:
+    wide = {"rails": {"r": {"subnet": "fd00:60::/64"}}}
+    node_file = NodeFile.model_validate({"etcd": ETCD, "fabrics": {"wide": wide}})
+    assert on(node_file, subnet="fd00:60::/64").layout.limits == (Span(0, 2**32 - 1),)
+
+
+def test_sticky_addresses() -> None:
+    config = on(CLUSTER, **ROCE_A, sticky="pod")
+    assert (config.sticky, config.sticky_on_lost_node, config.sticky_ttl) == ("pod", "wait", 14400)
+    config = on(CLUSTER, **ROCE_A, sticky="pod", stickyOnLostNode="fresh", stickyTTL=60)
+    assert (config.sticky_on_lost_node, config.sticky_ttl) == ("fresh", 60)
+    assert configure(**SUBNET).sticky is None
+
+
+@pytest.mark.parametrize(
+    ("ipam", "words"),
+    [
+        ({"fabric": "storage", "rail": "s"}, "ipam.fabric is 'storage', expected a fabric that"),
+        ({"subnet": "10.9.0.0/24"}, "expected a subnet that the node file declares: backend ("),
+        ({"subnet": "10.60.0.0/25"}, "ipam.subnet is '10.60.0.0/25', expected a subnet that"),
+        (ROCE_A | {"rail": "x"}, "ipam.rail is 'x', expected a rail that the node file declares"),
+        ({"fabric": "backend"}, "ipam.rail is missing: it goes with ipam.fabric"),
+        ({"fabric": 7, "rail": "r"}, "ipam.fabric is 7, expected a name"),
+        ({"subnet": 7}, "ipam.subnet is 7, expected a network"),
+        ({}, "ipam.subnet is missing"),
+        (ROCE_A | {"subnet": "10.61.0.0/24"}, "ipam.subnet is 10.61.0.0/24, expected what the no"),
+        (ROCE_A | {"rails": {"roce-a": "10.60.0.0/24"}}, "ipam.rails is roce-a 10.60.0.0/24, exp"),
+        (ROCE_A | {"exclude": ["10.60.0.9"]}, "ipam.exclude is 10.60.0.9, expected none but what"),
+        (ROCE_A | {"gateway": "10.60.0.9"}, "ipam.gateway is 10.60.0.9, expected none but wh"),
+        (ROCE_A | {"gateway": "fd00::1"}, "ipam.gateway is fd00::1, expected one in 10.60.0.0/24"),
+        (ROCE_A | {"declared": {"shared": True}}, "expected no such key: the node file declares"),
+        (ROCE_A | {"sticky": "node"}, "ipam.sticky is 'node', expected 'pod'"),
+        (ROCE_A | {"stickyTTL": 0}, "ipam.stickyTTL is 0, expected a number of seconds from 1 to"),
+        (ROCE_A | {"stickyTTL": True}, "ipam.stickyTTL is True, expected a number of seconds"),
+        (ROCE_A | {"stickyTTL": 60}, "ipam.sticky is missing: it goes with ipam.stickyTTL"),
+        ({"fabric": "lab", "rail": "bench", "sticky": "pod"},
+         "ipam.sticky is given, expected a fabric that the node file declares in etcd"),
+    ],
+)  # fmt: skip
+def test_a_network_that_contradicts_the_node_file(ipam: dict[str, Any], words: str) -> None:
+    with pytest.raises(CniError) as caught:
+        on(CLUSTER, **ipam)
+    assert caught.value.code == Code.INVALID_CONFIG
+    assert words in caught.value.msg
+
+
+def test_sticky_addresses_come_from_a_static_range() -> None:
+    fabrics = {"backend": BACKEND | {"static": []}}
+    node_file = NodeFile.model_validate({"etcd": ETCD, "fabrics": fabrics})
+    with pytest.raises(CniError, match=r"ipam\.sticky is given, expected fabric backend to have a"):
+        on(node_file, **ROCE_A, sticky="pod")
+    with pytest.raises(CniError, match=r"ipam\.stickyOnLostNode is given, expected a fabric that"):
+        configure(**SUBNET, stickyOnLostNode="wait")
+
+
+def test_a_cluster_whose_node_file_declares_nothing() -> None:
+    with pytest.raises(CniError, match="declares: it declares none") as caught:
+        on(NodeFile.model_validate({"etcd": ETCD}), **SUBNET)
+    assert 'registry = "local"' in caught.value.details

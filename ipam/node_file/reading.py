@@ -1,0 +1,140 @@
+"""From the file to the model, with all that is wrong at once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from cni.protocol.errors import CniError, Code
+from ipam.node_file import checks
+from ipam.node_file.lines import line_of_error
+from ipam.node_file.model import NodeFile
+from ipam.node_file.problems import Problem, of_validation, placed, unknown_keys
+
+log = logging.getLogger(__name__)
+
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a text says, or why it says nothing."""
+
+    file: NodeFile | None
+    errors: tuple[Problem, ...] = ()
+    """Each with its line."""
+    warnings: tuple[Problem, ...] = ()
+    """Without lines, which take their time to find: `placed` does."""
+    text: str = ""
+
+
+def load(path: Path) -> NodeFile:
+    """Return the node file; one that says nothing when there is none.
+
+    Raises:
+        CniError: code 7, naming file, line, key, value and accepted form; or whose the file is and
+            whose it should be.
+    """
+    try:
+        with path.open("rb") as stream:
+            _refuse_foreign(path, os.fstat(stream.fileno()))
+            content = stream.read()
+    except (FileNotFoundError, NotADirectoryError):
+        return NodeFile()
+    except OSError as error:
+        raise _refused(path, f"cannot be read: {error.strerror}") from None
+    reading = read(content)
+    for warning in reading.warnings:
+        log.warning("%s", located(path, warning))
+    if reading.file is None:
+        raise CniError(
+            Code.INVALID_CONFIG,
+            "; ".join(located(path, error) for error in reading.errors),
+            f"`railctl fabric check {path}` names all that is wrong with it",
+        )
+    _refuse_open_secrets(reading.file)
+    return reading.file
+
+
+def read(content: bytes) -> Reading:
+    """Return what a node file says, and all that is wrong with it."""
+    import tomllib
+
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return Reading(None, (Problem((), "is not UTF-8, expected TOML", line),))
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        problem = Problem((), f"is not TOML: {error}", line_of_error(text, str(error)))
+        return Reading(None, (problem,))
+    file, errors = _validated(data)
+    errors += checks.problems(file, cluster="etcd" in data)
+    refused = {each.key for each in errors}
+    unknown = [Problem(key, "is unknown and has no effect") for key in unknown_keys(file)]
+    return Reading(
+        None if errors else file,
+        placed(text, errors),
+        tuple(each for each in unknown if each.key not in refused),
+        text,
+    )
+
+
+def _validated(data: dict[str, Any]) -> tuple[NodeFile, list[Problem]]:
+    """Return what can be read, and why the rest, whole tables, cannot."""
+    try:
+        return NodeFile.model_validate(data), []
+    except ValidationError as error:
+        errors = [of_validation(each) for each in error.errors(include_url=False)]
+    rest = dict(data)
+    for table, *names in (each.key for each in errors):
+        if table == "fabrics" and names and isinstance(rest.get(table), dict):
+            rest[table] = {name: value for name, value in rest[table].items() if name != names[0]}
+        else:
+            rest.pop(table, None)
+    return NodeFile.model_validate(rest), errors
+
+
+def located(path: Path, problem: Problem) -> str:
+    """Return a problem with its place: `node.toml:12: fabrics.backend.blockSize is …`."""
+    line = "" if problem.line is None else f":{problem.line}"
+    return f"{path}{line}: {problem}"
+
+
+def _refuse_foreign(path: Path, status: os.stat_result) -> None:
+    if status.st_uid != 0:
+        raise _refused(
+            path, f"belongs to user {status.st_uid}, expected root", f"chown root {path}"
+        )
+    if status.st_mode & _WRITABLE_BY_OTHERS:
+        raise _refused(
+            path,
+            f"has mode {stat.S_IMODE(status.st_mode):04o}, expected nobody but root to write it",
+            f"chmod go-w {path}",
+        )
+
+
+def _refuse_open_secrets(file: NodeFile) -> None:
+    """Refuse secrets that everybody on the node can read; one that is missing the client names."""
+    etcd = file.etcd
+    for path in (etcd.password_file, etcd.key) if etcd else ():
+        try:
+            mode = stat.S_IMODE(path.stat().st_mode) if path else 0
+        except OSError:
+            continue
+        if path and mode & stat.S_IROTH:
+            raise _refused(
+                path, f"has mode {mode:04o}, expected others not to read it", f"chmod o-r {path}"
+            )
+
+
+def _refused(path: Path, text: str, details: str = "") -> CniError:
+    return CniError(Code.INVALID_CONFIG, f"{path} {text}", details)
