@@ -16,9 +16,10 @@ PLUGINS = {
 }
 """What a container runtime calls: each a function from a request to its plugin."""
 COMMANDS = {
+    "rail-upkeep": "ipam.upkeep:main",
     "railctl": "install.railctl:main",
 }
-"""What a person calls: each a function from arguments to an exit code."""
+"""What a person or a program of ours calls: each a function from arguments to an exit code."""
 
 _BOOTLOADER_PREFIX = "_PYI_"
 _LIBRARY_PATH = "LD_LIBRARY_PATH"

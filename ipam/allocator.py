@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from cni.protocol.errors import CniError, Code
 from cni.protocol.request import Attachment, Pod
+from ipam.journal.transaction import Claim, Held
 from ipam.ranges import Fabric, Span, listing, next_in
-from ipam.transaction import Claim, Held
 
 if TYPE_CHECKING:
-    from ipam.transaction import Freed, Moment, Transaction
+    from ipam.journal.pool import Freed
+    from ipam.journal.transaction import Moment, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,10 @@ class Demand:
     """Nanoseconds that a freed slot rests."""
     slot: int | None = None
     """The slot of the requested addresses, if any were."""
+    single: bool = False
+    """`slot` is in no block: the registry gives it by itself."""
+    hurried: bool = False
+    """Break the quarantine when nothing has rested, and refuse when there is nothing at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +52,8 @@ class Rested:
     """Slots met on the way that have rested, but that the configuration no longer gives out."""
 
 
-def allocate(tx: Transaction, fabric: Fabric, demand: Demand, now: Moment) -> int:
-    """Give an attachment a slot; return it.
+def allocate(tx: Transaction, fabric: Fabric, demand: Demand, now: Moment) -> int | None:
+    """Give an attachment a slot; return it, None when the node has none ready.
 
     Raises:
         CniError: code 11, naming holder, rail or fabric, when it cannot have one.
@@ -63,9 +68,14 @@ def allocate(tx: Transaction, fabric: Fabric, demand: Demand, now: Moment) -> in
     if slot in rails_by_slot:
         _refuse_join(fabric, demand, slot, rails_by_slot[slot])
     else:
+        if not demand.single and not tx.blocks.usable(fabric.name, now.boot_id):
+            return None
         slot = _unclaimed(tx, fabric, demand, now) if slot is None else slot
+        if slot is None:
+            return None
         _refuse_unavailable(fabric, slot, tx.holder(fabric.name, slot))
-        tx.claim(fabric.name, Claim(slot, container_id, demand.pod, now))
+        claim = Claim(slot, container_id, demand.pod, now)
+        tx.claim(fabric.name, claim, single=demand.single)
     tx.attach(Held(demand.attachment, fabric.name, demand.rail, slot, now))
     return slot
 
@@ -117,14 +127,16 @@ def choose_rested(fabric: Fabric, freed: Iterable[Freed], ready_at: int) -> Rest
     return Rested(None, idle=tuple(idle))
 
 
-def _unclaimed(tx: Transaction, fabric: Fabric, demand: Demand, now: Moment) -> int:
-    slot = first_fresh(fabric, partial(tx.fresh_run, fabric.name))
+def _unclaimed(tx: Transaction, fabric: Fabric, demand: Demand, now: Moment) -> int | None:
+    slot = first_fresh(fabric, partial(tx.pool.fresh_run, fabric.name))
     if slot is not None:
         return slot
-    rested = choose_rested(fabric, tx.freed(fabric.name), now.ns - demand.quarantine)
+    rested = choose_rested(fabric, tx.pool.freed(fabric.name), now.ns - demand.quarantine)
     # Otherwise every later ADD would pass over them again.
     for idle in rested.idle:
-        tx.wake(fabric.name, idle)
+        tx.pool.wake(fabric.name, idle)
+    if not demand.hurried:
+        return None if rested.early else rested.slot
     if rested.slot is None:
         raise CniError(
             Code.TRY_AGAIN,

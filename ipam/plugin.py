@@ -5,56 +5,32 @@ Imports what a verb needs when it needs it: a DEL reads no configuration, so it 
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cni.delegate.interface import Allocation
 from cni.host import logs
-from cni.host.locks import Locks
 from cni.host.paths import Paths
 from cni.protocol.errors import CniError, Code
+from ipam.wiring import Wiring
 
 if TYPE_CHECKING:
     from cni.protocol.request import Request
     from cni.protocol.results import Result
-    from ipam.allocator import Demand
-    from ipam.config import IpamConfig
-    from ipam.journal import Journal
-    from ipam.ranges import Fabric
-    from ipam.transaction import Moment, Transaction
-
-
-def read_boot_id() -> str:
-    """Return what distinguishes this boot of the node from all others."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-
-
-def read_clock() -> int:
-    """Return CLOCK_BOOTTIME in nanoseconds: it counts suspended time too and is never set."""
-    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    from ipam.adding import Addition
 
 
 class RailIpam:
     """The IPAM plugin, as a main plugin calls it (`cni.delegate.interface.Ipam`).
 
     Args:
-        paths: the node's files.
-        boot_id: tells the boot's identity.
-        clock: tells the time since the boot, in nanoseconds.
+        wiring: the node's parts.
+        tend: sees to it that the registry is told what has changed, and waits for nothing.
     """
 
-    def __init__(
-        self,
-        paths: Paths,
-        boot_id: Callable[[], str] = read_boot_id,
-        clock: Callable[[], int] = read_clock,
-    ) -> None:
-        self._paths = paths
-        self._boot_id = boot_id
-        self._clock = clock
+    def __init__(self, wiring: Wiring, tend: Callable[[], None]) -> None:
+        self._wiring = wiring
+        self._tend = tend
 
     def allocate(self, request: Request) -> Allocation:
         """Give this attachment its addresses; again the same ones when it has some (ADD).
@@ -63,21 +39,13 @@ class RailIpam:
             CniError: code 7 for the configuration, 11 when no address is to be had, 5 when the
                 journal cannot be used.
         """
-        from ipam import allocator, answer, topology
-        from ipam.config import read
-        from ipam.requested import requested_slot
+        from ipam import answer
 
-        config = read(request.config)
-        slot = requested_slot(request, config.layout.rail)
-        demand = _demand(config, request, slot)
-        with self._journal() as journal:
-            # What was learnt stays, also when there is no address: the next attempt knows it.
-            with journal.transaction() as tx:
-                fabric = _prepare(tx, config, self._now())
-            with journal.transaction() as tx:
-                slot = allocator.allocate(tx, fabric, demand, self._now())
-                reach = topology.reach(tx, config.layout, fabric)
-        return answer.allocation(config, reach, slot)
+        addition = self._addition(request)
+        given = addition.give()
+        if given.tend:
+            self._tend()
+        return answer.allocation(addition.config, given.reach, given.slot)
 
     def release(self, request: Request) -> None:
         """Take this attachment's addresses back; no error when it has none (DEL).
@@ -85,12 +53,15 @@ class RailIpam:
         The attachment is all it looks at: a configuration that has become invalid, or a reboot
         since, keeps no address held.
         """
-        if not self._paths.journal.exists():
+        if not self._wiring.paths.journal.exists():
             return
-        with self._journal() as journal, journal.transaction() as tx:
+        with self._wiring.journal() as journal, journal.transaction() as tx:
             held = tx.held(request.attachment)
             if held:
-                tx.detach(held, self._now())
+                tx.detach(held, self._wiring.now())
+            pending = not tx.outbox.empty()
+        if pending:
+            self._tend()
 
     def check(self, request: Request) -> None:
         """Raise unless this attachment holds the addresses of `prevResult` (CHECK).
@@ -100,7 +71,7 @@ class RailIpam:
         """
         from ipam import answer
 
-        with self._journal() as journal, journal.rehearsal() as tx:
+        with self._wiring.journal() as journal, journal.rehearsal() as tx:
             held = tx.held(request.attachment)
             rail = tx.rails()[held.fabric][held.rail] if held else None
         addresses = rail.addresses(held.slot) if held and rail else ()
@@ -112,72 +83,51 @@ class RailIpam:
         What began after the collection did stays: the runtime could not know it yet.
         """
         valid = request.valid_attachments
-        if not self._paths.journal.exists():
+        if not self._wiring.paths.journal.exists():
             return
-        with self._journal() as journal, journal.transaction() as tx:
-            now = self._now()
+        with self._wiring.journal() as journal, journal.transaction() as tx:
+            now = self._wiring.now()
             for held in tx.held_by_network(request.network):
                 key = held.attachment
                 younger = held.since.boot_id == now.boot_id and held.since.ns > request.started
                 if (key.container_id, key.ifname) not in valid and not younger:
                     tx.detach(held, now)
+            pending = not tx.outbox.empty()
+        if pending:
+            self._tend()
 
     def status(self, request: Request) -> None:
         """Raise when `allocate` would fail (STATUS): it does all that ADD does, and undoes it.
 
-        A node without a journal gets none: an empty one is imagined.
+        A node without a journal gets none, unless the registry has to be asked.
 
         Raises:
             CniError: code 7 for the configuration, 50 when no address is to be had or the journal
                 cannot be used.
         """
-        from ipam import allocator
-        from ipam.config import read
-        from ipam.journal import imagined
-        from ipam.requested import requested_slot
+        from ipam.journal.file import imagined
 
-        config = read(request.config)
-        slot = requested_slot(request, config.layout.rail)
-        opened = self._journal() if self._paths.journal.exists() else imagined()
+        wiring, addition = self._wiring, self._addition(request)
+        opened = wiring.journal() if wiring.paths.journal.exists() else imagined()
         try:
             with opened as journal, journal.rehearsal() as tx:
-                now = self._now()
-                fabric = _prepare(tx, config, now)
-                allocator.allocate(tx, fabric, _demand(config, request, slot), now)
+                ready = addition.rehearse(tx)
+            if not ready:
+                addition.inquire()
         except CniError as error:
             if error.code == Code.INVALID_CONFIG:
                 raise
             raise CniError(Code.NOT_AVAILABLE, error.msg, error.details) from None
 
-    def _journal(self) -> AbstractContextManager[Journal]:
-        from ipam.journal import open_journal
+    def _addition(self, request: Request) -> Addition:
+        from ipam.adding import Addition, demand_of
+        from ipam.config import read
+        from ipam.requested import requested_slot
 
-        return open_journal(self._paths.journal, Locks(self._paths.locks))
-
-    def _now(self) -> Moment:
-        from ipam.transaction import Moment
-
-        return Moment(self._boot_id(), self._clock())
-
-
-def _prepare(tx: Transaction, config: IpamConfig, now: Moment) -> Fabric:
-    """Bring the journal up to this boot and this configuration."""
-    from ipam import topology
-
-    tx.begin_boot(now)
-    return topology.learn(tx, config.layout, now.ns - config.quarantine_ns)
-
-
-def _demand(config: IpamConfig, request: Request, slot: int | None) -> Demand:
-    from ipam.allocator import Demand
-
-    return Demand(
-        attachment=request.attachment,
-        pod=request.pod,
-        rail=config.layout.rail.name,
-        quarantine=config.quarantine_ns,
-        slot=slot,
-    )
+        config = read(request.config, self._wiring.node_file)
+        slot = requested_slot(request, config.layout.rail)
+        desk = self._wiring.shared_desk if config.shared else self._wiring.local_desk
+        return Addition(desk, config, demand_of(config, request, slot))
 
 
 class Standalone:
@@ -197,11 +147,13 @@ class Standalone:
 
 def make_ipam(request: Request) -> RailIpam:
     """Wire rail-ipam for a main plugin in this process."""
-    return RailIpam(Paths.of(request.environ))
+    from ipam import upkeep
+
+    paths = Paths.of(request.environ)
+    return RailIpam(Wiring(paths), lambda: upkeep.begin(paths))
 
 
 def make_plugin(request: Request) -> Standalone:
     """Wire rail-ipam for one request of this process."""
-    paths = Paths.of(request.environ)
-    logs.configure(request, paths.logs)
-    return Standalone(RailIpam(paths))
+    logs.configure(request, Paths.of(request.environ).logs)
+    return Standalone(make_ipam(request))

@@ -14,11 +14,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from cni.protocol.errors import CniError, Code
-from ipam.ranges import EVERY_SLOT, Fabric, Network, Rail, listing, make_rail, overlap, same_shape
+from ipam.ranges import Fabric, Network, Rail, listing, make_rail, overlap, same_shape
 
 if TYPE_CHECKING:
     from ipam.config import Layout
-    from ipam.transaction import Transaction
+    from ipam.journal.transaction import Transaction
 
 
 def learn(tx: Transaction, layout: Layout, ready_at: int) -> Fabric:
@@ -50,8 +50,7 @@ def learn(tx: Transaction, layout: Layout, ready_at: int) -> Fabric:
         if name not in after or after[name].subnets != rail.subnets:
             _refuse_resting(tx, layout.fabric, rail, ready_at)
     _displace(tx, layout, others, ready_at)
-    # Without a registry the node owns every slot; a registry's blocks will be further runs.
-    tx.add_fabric(layout.fabric, EVERY_SLOT)
+    tx.add_fabric(layout.fabric)
     for name in before.keys() - after.keys():
         tx.drop_rail(layout.fabric, name)
     for name, rail in after.items():
@@ -136,7 +135,7 @@ def _refuse_misfit(fabric: str, rails: Iterable[Rail]) -> None:
 
 def _refuse_resting(tx: Transaction, fabric: str, rail: Rail, ready_at: int) -> None:
     """Refuse to forget a rail while addresses that it has may rest."""
-    if tx.rests(fabric, ready_at):
+    if tx.pool.rests(fabric, ready_at):
         raise CniError(
             Code.TRY_AGAIN,
             f"rail {rail} of fabric {fabric} had pods a moment ago: its addresses still rest, and "

@@ -1,7 +1,7 @@
 """Locks between processes and threads, held on files that are never unlinked.
 
 `flock` and not `lockf`: it also excludes the threads of one process.  The order is container →
-device → journal; who takes a later one never asks for an earlier one.
+device → registry → journal; who takes a later one never asks for an earlier one.
 """
 
 from __future__ import annotations
@@ -52,14 +52,37 @@ class Locks:
             yield
 
     @contextmanager
-    def _hold(self, name: str, patience: float) -> Iterator[None]:
-        file = private_folder(self._folder) / name
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    def registry(self, patience: float = PATIENCE) -> Iterator[None]:
+        """Let one process at a time deal with the registry of addresses (code 11 as above)."""
+        with self._hold("registry", patience):
+            yield
+
+    @contextmanager
+    def upkeep(self) -> Iterator[bool]:
+        """Keep others from the upkeep of addresses; tell whether nobody else is at it, at once."""
+        descriptor = self._open("upkeep")
         try:
-            _acquire(descriptor, file, patience)
+            yield _try(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def is_upkeep_running(self) -> bool:
+        """Tell whether somebody is at the upkeep of addresses just now."""
+        with self.upkeep() as alone:
+            return not alone
+
+    @contextmanager
+    def _hold(self, name: str, patience: float) -> Iterator[None]:
+        descriptor = self._open(name)
+        try:
+            _acquire(descriptor, self._folder / name, patience)
             yield
         finally:
             os.close(descriptor)
+
+    def _open(self, name: str) -> int:
+        file = private_folder(self._folder) / name
+        return os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
 def _shard(name: str) -> str:
@@ -70,17 +93,21 @@ def _acquire(descriptor: int, file: Path, patience: float) -> None:
     """Take an exclusive lock; poll, since `flock` itself knows no deadline."""
     deadline = time.monotonic() + patience
     pause = 0.0005
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() >= deadline:
-                raise CniError(
-                    Code.TRY_AGAIN,
-                    f"another request has held {file} for {patience:g} s",
-                    f"see who holds it: lslocks | grep {file.name}",
-                ) from None
-            time.sleep(pause)
-            pause = min(pause * 2, 0.02)
-        else:
-            return
+    while not _try(descriptor):
+        if time.monotonic() >= deadline:
+            raise CniError(
+                Code.TRY_AGAIN,
+                f"another request has held {file} for {patience:g} s",
+                f"see who holds it: lslocks | grep {file.name}",
+            )
+        time.sleep(pause)
+        pause = min(pause * 2, 0.02)
+
+
+def _try(descriptor: int) -> bool:
+    """Take an exclusive lock if nobody has it; tell whether it was taken."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -26,6 +26,8 @@ _LEVELS = {
     "panic": logging.CRITICAL,
 }
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}")
+_LARGEST = 1 << 20
+"""Bytes of a program's log."""
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -63,6 +65,26 @@ def configure(request: Request, folder: Path) -> None:
         handlers=handlers,
         force=True,
     )
+
+
+def configure_program(name: str, folder: Path) -> None:
+    """Send a program's log, for which nobody waits, to a file of its name.
+
+    Args:
+        name: the program's.
+        folder: where the file is; beyond 1 MiB it becomes `NAME.log.1` when the program starts.
+    """
+    try:
+        file = _checked(f"{name}.log", folder)
+        if file.exists() and file.lstat().st_size > _LARGEST:
+            file.replace(file.with_name(f"{file.name}.1"))
+        handlers: list[logging.Handler] = [_PrivateFile(file)]
+    except (OSError, CniError):
+        handlers = [logging.NullHandler()]  # a log that cannot be written stops nothing
+    logging.basicConfig(
+        level=logging.WARNING, format=f"%(asctime)s %(levelname)s {name}: %(message)s",
+        handlers=handlers, force=True,
+    )  # fmt: skip
 
 
 def _open(name: object, folder: Path) -> logging.Handler:

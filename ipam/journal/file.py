@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,8 +14,8 @@ from pathlib import Path
 from cni.host.locks import Locks
 from cni.host.paths import private_folder
 from cni.protocol.errors import CniError, Code
-from ipam import schema
-from ipam.transaction import Transaction
+from ipam.journal import schema
+from ipam.journal.transaction import Transaction
 
 _BUSY = 10.0
 """Seconds to wait for who opens the journal without its lock: a person with sqlite3."""
@@ -41,8 +43,17 @@ class Journal:
         self._connection = connection
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """Keep everything that the block changes, or nothing when it raises or the process dies."""
+    def transaction(self, *, synced: bool = False) -> Iterator[Transaction]:
+        """Keep everything that the block changes, or nothing when it raises or the process dies.
+
+        A killed process loses nothing that was kept.  A power failure may lose the last claims, and
+        it has ended their containers.
+
+        Args:
+            synced: have it on the disk when the block ends, also for a power failure: what a
+                request to the registry relies on.
+        """
+        self._connection.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
         with self.rehearsal() as tx:
             yield tx
             self._connection.execute("COMMIT")
@@ -74,7 +85,7 @@ def open_journal(file: Path, locks: Locks) -> Iterator[Journal]:
         if not file.exists():
             _create(file)
         with closing(_connect(file)) as connection:
-            _check_version(file, connection)
+            _bring_up_to_date(file, connection)
             yield Journal(connection)
 
 
@@ -95,6 +106,16 @@ def _create(file: Path) -> None:
     draft.rename(file)
 
 
+def put_aside(file: Path, locks: Locks) -> Path:
+    """Move a journal where nobody finds it, and keep it; return where (OSError)."""
+    with locks.journal():
+        aside = file.with_name(f"{file.name}.aside-{time.strftime('%Y%m%dT%H%M%S')}")
+        for part in ("-wal", "-shm", ""):
+            with contextlib.suppress(FileNotFoundError):
+                file.with_name(file.name + part).rename(aside.with_name(aside.name + part))
+        return aside
+
+
 @contextmanager
 def imagined() -> Iterator[Journal]:
     """Open an empty journal that is nowhere, to learn what would happen on a new node."""
@@ -104,23 +125,19 @@ def imagined() -> Iterator[Journal]:
 
 
 def _make_tables(connection: sqlite3.Connection) -> None:
-    connection.executescript(schema.TABLES)
+    connection.executescript(schema.script(0))
     connection.execute("INSERT INTO meta VALUES ('journal-id', ?)", (secrets.token_hex(16),))
-    connection.execute(f"PRAGMA user_version = {schema.VERSION}")
 
 
 def _connect(file: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{file.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_BUSY
     )
-    # NORMAL syncs at checkpoints only. A killed process loses nothing that way; a power failure may
-    # lose the last claims, and it has ended their containers.
-    connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
     return connection
 
 
-def _check_version(file: Path, connection: sqlite3.Connection) -> None:
+def _bring_up_to_date(file: Path, connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version == 0:
         raise CniError(
@@ -128,10 +145,12 @@ def _check_version(file: Path, connection: sqlite3.Connection) -> None:
             f"{file} is no journal of railcni: empty, or somebody else's",
             _RESCUE.replace("FILE", str(file)),
         )
-    if version != schema.VERSION:
+    if version < schema.VERSION:
+        connection.executescript(schema.script(version))
+    if version > schema.VERSION:
         raise CniError(
             Code.IO_FAILURE,
-            f"{file} has schema version {version}, this railcni reads version {schema.VERSION}",
+            f"{file} has schema version {version}, this railcni reads up to {schema.VERSION}",
             "a later railcni has used this node: install that one again",
         )
 

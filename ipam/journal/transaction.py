@@ -8,12 +8,15 @@ all (`Journal.transaction`).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
 from cni.protocol.request import Attachment, Pod
+from ipam.blocks import State
+from ipam.journal.blocks import Blocks
+from ipam.journal.outbox import Outbox
+from ipam.journal.pool import Pool
 from ipam.ranges import Rail, Span
 
 if TYPE_CHECKING:
@@ -53,20 +56,14 @@ class Held:
     since: Moment
 
 
-@dataclass(frozen=True, slots=True)
-class Freed:
-    """A slot that rests, in the order of release."""
-
-    slot: int
-    freed_at: int
-    """Nanoseconds of this boot's CLOCK_BOOTTIME."""
-
-
 class Transaction:
     """One open transaction."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._execute = connection.execute
+        self.pool = Pool(self._execute)
+        self.blocks = Blocks(self._execute, self.pool)
+        self.outbox = Outbox(self._execute)
 
     # ── the node ──────────────────────────────────────────────────────────────────────────────
 
@@ -80,27 +77,20 @@ class Transaction:
         if row == (now.boot_id,):
             return 0
         self._execute("UPDATE freed SET freed_at = ?", (now.ns,))
-        self._execute(
-            "INSERT INTO freed (fabric, slot, freed_at) SELECT fabric, slot, ? FROM claims"
-            " WHERE boot_id <> ? ORDER BY created",
-            (now.ns, now.boot_id),
-        )
-        self._execute(
-            "DELETE FROM attachments WHERE (fabric, slot) IN"
-            " (SELECT fabric, slot FROM claims WHERE boot_id <> ?)",
-            (now.boot_id,),
-        )
-        dead = self._execute("DELETE FROM claims WHERE boot_id <> ?", (now.boot_id,)).rowcount
+        dead = self._execute(
+            "SELECT fabric, slot FROM claims WHERE boot_id <> ? ORDER BY created", (now.boot_id,)
+        ).fetchall()
+        for fabric, slot in dead:
+            self._execute("DELETE FROM attachments WHERE fabric = ? AND slot = ?", (fabric, slot))
+            self._free(fabric, slot, now)
         self._execute("INSERT OR REPLACE INTO meta VALUES ('boot-id', ?)", (now.boot_id,))
-        return dead
+        return len(dead)
 
     # ── fabrics and rails ─────────────────────────────────────────────────────────────────────
 
-    def add_fabric(self, fabric: str, owned: Span) -> None:
-        """Record a fabric and the slots of it that this node owns; nothing when it is known."""
-        added = self._execute("INSERT OR IGNORE INTO fabrics VALUES (?)", (fabric,)).rowcount
-        if added:
-            self._add_fresh(fabric, owned.first, owned.last)
+    def add_fabric(self, fabric: str) -> None:
+        """Record a fabric, of which the node owns nothing yet; nothing when it is known."""
+        self._execute("INSERT OR IGNORE INTO fabrics (name) VALUES (?)", (fabric,))
 
     def rails(self) -> dict[str, dict[str, Rail]]:
         """Return every known rail by fabric and name."""
@@ -140,68 +130,25 @@ class Transaction:
         )
         return {name for (name,) in rows}
 
-    def rests(self, fabric: str, ready_at: int) -> bool:
-        """Tell whether anything was freed in a fabric after a time (ns)."""
-        latest = "SELECT freed_at FROM freed WHERE fabric = ? ORDER BY seq DESC LIMIT 1"
-        row = self._execute(latest, (fabric,)).fetchone()
-        return row is not None and int(row[0]) > ready_at
-
     def count_held(self, fabric: str) -> int:
         """Return how many slots of a fabric are held: counts them, for an error only."""
         row = self._execute("SELECT count(*) FROM claims WHERE fabric = ?", (fabric,))
         return int(row.fetchone()[0])
 
-    # ── free slots ────────────────────────────────────────────────────────────────────────────
-
-    def fresh_run(self, fabric: str, slot: int) -> Span | None:
-        """Return the lowest run of fresh slots that does not end below `slot`."""
-        row = self._execute(
-            "SELECT first, last FROM fresh WHERE fabric = ? AND last >= ? ORDER BY last LIMIT 1",
-            (fabric, slot),
-        ).fetchone()
-        return Span(*row) if row else None
-
-    def freed(self, fabric: str) -> Iterator[Freed]:
-        """Yield what rests, least recently freed first; reads only as far as it is asked."""
-        for row in self._execute(
-            "SELECT slot, freed_at FROM freed WHERE fabric = ? ORDER BY seq", (fabric,)
-        ):
-            yield Freed(*row)
-
-    def wake(self, fabric: str, slot: int) -> None:
-        """Make a slot that rested fresh again, in one run with its neighbours."""
-        self._execute("DELETE FROM freed WHERE fabric = ? AND slot = ?", (fabric, slot))
-        above = self.fresh_run(fabric, slot)
-        last = above.last if above and above.first == slot + 1 else slot
-        below = self._execute(
-            "SELECT first FROM fresh WHERE fabric = ? AND last = ?", (fabric, slot - 1)
-        ).fetchone()
-        self._execute(
-            "DELETE FROM fresh WHERE fabric = ? AND last IN (?, ?)", (fabric, slot - 1, last)
-        )
-        self._add_fresh(fabric, below[0] if below else slot, last)
-
-    def _add_fresh(self, fabric: str, first: int, last: int) -> None:
-        if first <= last:
-            self._execute("INSERT INTO fresh VALUES (?, ?, ?)", (fabric, last, first))
-
-    def _take(self, fabric: str, slot: int) -> None:
-        """Take a free slot out of `freed` or out of its run of `fresh`."""
-        taken = "DELETE FROM freed WHERE fabric = ? AND slot = ?"
-        if self._execute(taken, (fabric, slot)).rowcount:
-            return
-        run = self.fresh_run(fabric, slot)
-        if run is None or run.first > slot:
-            raise LookupError(f"slot {slot} of fabric {fabric} is not free on this node")
-        self._execute("DELETE FROM fresh WHERE fabric = ? AND last = ?", (fabric, run.last))
-        self._add_fresh(fabric, run.first, slot - 1)
-        self._add_fresh(fabric, slot + 1, run.last)
-
     # ── claims and attachments ────────────────────────────────────────────────────────────────
 
-    def claim(self, fabric: str, claim: Claim) -> None:
-        """Give a free slot to a container (LookupError when it is not free)."""
-        self._take(fabric, claim.slot)
+    def claim(self, fabric: str, claim: Claim, *, single: bool = False) -> None:
+        """Give a slot to a container (LookupError when it is not free).
+
+        Args:
+            fabric: whose slot it is.
+            claim: who gets which one.
+            single: it is claimed by itself, in the registry, and lies in no block.
+        """
+        if not single:
+            self.pool.take(fabric, claim.slot)
+        if self.blocks.shared(fabric):
+            self.outbox.mark(fabric, claim.slot)
         pod, since = claim.pod, claim.since
         self._execute(
             "INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -254,6 +201,18 @@ class Transaction:
         """Return what all attachments of a network hold."""
         return [_held(row) for row in self._execute(f"{_HELD} WHERE a.network = ?", (network,))]
 
+    def slots_held(self, fabric: str) -> list[int]:
+        """Return every slot of a fabric that is held."""
+        rows = self._execute("SELECT slot FROM claims WHERE fabric = ? ORDER BY slot", (fabric,))
+        return [slot for (slot,) in rows]
+
+    def held_by_container(self, container_id: str, fabric: str, slot: int) -> list[Held]:
+        """Return a container's attachments that use a slot."""
+        where = "WHERE a.container = ? AND a.fabric = ? AND a.slot = ?"
+        return [
+            _held(row) for row in self._execute(f"{_HELD} {where}", (container_id, fabric, slot))
+        ]
+
     def all_held(self) -> list[Held]:
         """Return what every attachment holds, by fabric, slot and rail."""
         return [_held(row) for row in self._execute(f"{_HELD} ORDER BY fabric, slot, rail")]
@@ -269,9 +228,15 @@ class Transaction:
         used = "SELECT 1 FROM attachments WHERE fabric = ? AND slot = ? LIMIT 1"
         if self._execute(used, slot).fetchone():
             return
-        self._execute("DELETE FROM claims WHERE fabric = ? AND slot = ?", slot)
-        freed = "INSERT INTO freed (fabric, slot, freed_at) VALUES (?, ?, ?)"
-        self._execute(freed, (*slot, now.ns))
+        self._free(*slot, now)
+
+    def _free(self, fabric: str, slot: int, now: Moment) -> None:
+        self._execute("DELETE FROM claims WHERE fabric = ? AND slot = ?", (fabric, slot))
+        tenure = self.blocks.covering(fabric, slot)
+        if tenure and tenure.state is State.OWNED:
+            self.pool.rest(fabric, slot, now.ns)
+        if self.blocks.shared(fabric):
+            self.outbox.mark(fabric, slot)
 
 
 _HELD = (

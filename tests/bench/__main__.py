@@ -22,6 +22,7 @@ from cni.host.paths import Paths
 from cni.protocol.request import Request
 from cni.protocol.versions import Command
 from ipam.plugin import RailIpam
+from ipam.wiring import Wiring
 from tests.bench.pairs import Comparison, compare
 from tests.bench.pools import fill_host_local, fill_rail_ipam
 
@@ -171,7 +172,7 @@ def _lease_in_process(state: Path) -> None:
     request = Request(
         Command.ADD, "1.0.0", config, container_id=f"bench-{next(_numbers)}", ifname="net1"
     )
-    ipam = RailIpam(Paths(state=state))
+    ipam = RailIpam(Wiring(Paths(state=state)), lambda: None)
     ipam.allocate(request)
     ipam.release(request)
 

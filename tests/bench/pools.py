@@ -9,10 +9,12 @@ from cni.host.locks import Locks
 from cni.host.paths import Paths
 from cni.protocol.request import Attachment, Pod
 from ipam import allocator, topology
+from ipam.blocks import Block
 from ipam.config import read
-from ipam.journal import open_journal
-from ipam.plugin import read_boot_id, read_clock
-from ipam.transaction import Moment
+from ipam.journal.file import open_journal
+from ipam.journal.transaction import Moment
+from ipam.ranges import EVERY_SLOT
+from ipam.wiring import read_boot_id, read_clock
 
 _FIRST = IPv4Address("10.60.0.2")
 
@@ -25,6 +27,7 @@ def fill_rail_ipam(state: Path, held: int) -> None:
     with open_journal(paths.journal, Locks(paths.locks)) as journal, journal.transaction() as tx:
         tx.begin_boot(now)
         fabric = topology.learn(tx, config.layout, now.ns)
+        tx.blocks.add(Block(fabric.name, EVERY_SLOT))
         for number in range(held):
             demand = allocator.Demand(
                 Attachment("bench", f"held-{number}", "net1"), Pod(), config.layout.rail.name, 0

@@ -18,6 +18,7 @@ from cni.protocol import request as requests
 from cni.protocol.request import Request
 from ipam.plugin import RailIpam
 from ipam.ranges import MAX_SLOT
+from ipam.wiring import Wiring
 
 SECOND = 10**9
 
@@ -29,7 +30,9 @@ class Node:
         self.state = state
         self.boot = 1
         self.now = 1000 * SECOND
-        self.ipam = RailIpam(Paths(state), lambda: f"boot-{self.boot}", lambda: self.now)
+        paths = Paths(state, config=state / "etc")
+        wiring = Wiring(paths, lambda: f"boot-{self.boot}", lambda: self.now)
+        self.ipam = RailIpam(wiring, lambda: None)
 
     @property
     def journal(self) -> Path:

@@ -21,7 +21,7 @@ import ipam.answer
 import ipam.requested
 import ipam.topology  # noqa: F401
 from cni.protocol.skel import serve
-from ipam import journal as journals
+from ipam.journal import file as journals
 from ipam.plugin import make_plugin
 
 CONFIG = {

@@ -13,9 +13,9 @@ import pytest
 from cni.host.locks import Locks
 from cni.host.paths import Paths
 from cni.protocol.request import Attachment, Pod
-from ipam import journal as journals
-from ipam.journal import open_journal
-from ipam.transaction import Claim, Held, Moment, Transaction
+from ipam.journal import file as journals
+from ipam.journal.file import open_journal
+from ipam.journal.transaction import Claim, Held, Moment, Transaction
 
 if TYPE_CHECKING:
     from tests.scenario.ipam.conftest import Node

@@ -8,8 +8,8 @@ from ipaddress import ip_network
 import pytest
 
 from ipam.allocator import Rested, choose_rested, first_fresh, joinable
+from ipam.journal.pool import Freed
 from ipam.ranges import Fabric, Span, make_rail
-from ipam.transaction import Freed
 
 SLOTS_5_AND_8_TO_9 = (Span(1, 4), Span(6, 7), Span(10, 30))
 FABRIC = Fabric("f", (make_rail("a", [ip_network("10.0.0.0/27")], excluded=SLOTS_5_AND_8_TO_9),))

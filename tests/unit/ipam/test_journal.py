@@ -11,10 +11,11 @@ import pytest
 from cni.host.locks import Locks
 from cni.protocol.errors import CniError, Code
 from cni.protocol.request import Attachment
-from ipam import journal as journals
-from ipam.journal import Journal, imagined, open_journal
+from ipam.blocks import Block
+from ipam.journal import file as journals
+from ipam.journal.file import Journal, imagined, open_journal
+from ipam.journal.transaction import Held, Moment, Transaction
 from ipam.ranges import Span
-from ipam.transaction import Held, Moment, Transaction
 
 
 @pytest.fixture
@@ -29,11 +30,12 @@ def locks(tmp_path: Path) -> Locks:
 
 def fresh(journal: Journal) -> Span | None:
     with journal.transaction() as tx:
-        return tx.fresh_run("f", 0)
+        return tx.pool.fresh_run("f", 0)
 
 
 def _add_and_fail(tx: Transaction) -> None:
-    tx.add_fabric("f", Span(0, 9))
+    tx.add_fabric("f")
+    tx.blocks.add(Block("f", Span(0, 9)))
     raise LookupError
 
 
@@ -45,7 +47,8 @@ def _attach_unclaimed(journal: Journal) -> None:
 
 def test_it_is_private(file: Path, locks: Locks) -> None:
     with open_journal(file, locks) as journal, journal.transaction() as tx:
-        tx.add_fabric("f", Span(0, 9))
+        tx.add_fabric("f")
+        tx.blocks.add(Block("f", Span(0, 9)))
         beside = sorted(file.parent.iterdir())
         assert [path.name for path in beside] == ["journal.db", "journal.db-shm", "journal.db-wal"]
         assert {stat.S_IMODE(path.stat().st_mode) for path in beside} == {0o600}
@@ -58,11 +61,13 @@ def test_a_transaction_is_kept_whole_or_not_at_all(file: Path, locks: Locks) -> 
             _add_and_fail(tx)
         assert fresh(journal) is None
         with journal.rehearsal() as tx:
-            tx.add_fabric("f", Span(0, 9))
-            assert tx.fresh_run("f", 0) == Span(0, 9)
+            tx.add_fabric("f")
+            tx.blocks.add(Block("f", Span(0, 9)))
+            assert tx.pool.fresh_run("f", 0) == Span(0, 9)
         assert fresh(journal) is None
         with journal.transaction() as tx:
-            tx.add_fabric("f", Span(0, 9))
+            tx.add_fabric("f")
+            tx.blocks.add(Block("f", Span(0, 9)))
     with open_journal(file, locks) as journal:
         assert fresh(journal) == Span(0, 9)
 
@@ -107,8 +112,9 @@ def test_a_damaged_journal_is_refused_and_kept(file: Path, locks: Locks, content
 
 def test_an_imagined_journal_is_whole_and_nowhere() -> None:
     with imagined() as journal, journal.rehearsal() as tx:
-        tx.add_fabric("f", Span(0, 9))
-        assert tx.fresh_run("f", 0) == Span(0, 9)
+        tx.add_fabric("f")
+        tx.blocks.add(Block("f", Span(0, 9)))
+        assert tx.pool.fresh_run("f", 0) == Span(0, 9)
 
 
 def test_a_damaged_journal_moved_aside_makes_room_for_a_new_one(file: Path, locks: Locks) -> None:
@@ -121,7 +127,8 @@ def test_a_damaged_journal_moved_aside_makes_room_for_a_new_one(file: Path, lock
 
 def test_damage_inside_is_reported_where_it_is_met(file: Path, locks: Locks) -> None:
     with open_journal(file, locks) as journal, journal.transaction() as tx:
-        tx.add_fabric("f", Span(0, 9))
+        tx.add_fabric("f")
+        tx.blocks.add(Block("f", Span(0, 9)))
     with file.open("r+b") as stream:
         stream.seek(4096)
         stream.write(b"\xff" * (file.stat().st_size - 4096))

@@ -9,9 +9,10 @@ from contextlib import closing
 import pytest
 
 from cni.protocol.request import Attachment, Pod
-from ipam import schema
+from ipam.blocks import Block
+from ipam.journal import schema
+from ipam.journal.transaction import Claim, Held, Moment, Transaction
 from ipam.ranges import Span
-from ipam.transaction import Claim, Held, Moment, Transaction
 
 NOW = Moment("boot", 5)
 
@@ -20,14 +21,15 @@ NOW = Moment("boot", 5)
 def connection() -> Iterator[sqlite3.Connection]:
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.executescript(schema.TABLES)
+        connection.executescript(schema.script(0))
         yield connection
 
 
 @pytest.fixture
 def tx(connection: sqlite3.Connection) -> Transaction:
     tx = Transaction(connection)
-    tx.add_fabric("f", Span(0, 9))
+    tx.add_fabric("f")
+    tx.blocks.add(Block("f", Span(0, 9)))
     return tx
 
 
@@ -69,18 +71,18 @@ def test_claims_split_runs_and_waking_mends_them(
     assert runs(connection) == [(1, 3), (6, 8)]
     for slot in (9, 0, 4, 5):
         tx.detach(held(slot, f"net{slot}"), NOW)
-    assert [freed.slot for freed in tx.freed("f")] == [9, 0, 4, 5]
+    assert [freed.slot for freed in tx.pool.freed("f")] == [9, 0, 4, 5]
     after = []
     for slot in (0, 9, 4, 5):
-        tx.wake("f", slot)
+        tx.pool.wake("f", slot)
         after.append(runs(connection))
     assert after == [[(0, 3), (6, 8)], [(0, 3), (6, 9)], [(0, 4), (6, 9)], [(0, 9)]]
-    assert list(tx.freed("f")) == []
+    assert list(tx.pool.freed("f")) == []
 
 
 def test_a_fabric_is_added_once(tx: Transaction, connection: sqlite3.Connection) -> None:
     hold(tx, 0)
-    tx.add_fabric("f", Span(0, 9))
+    tx.add_fabric("f")
     assert runs(connection) == [(1, 9)]
 
 

@@ -1,0 +1,1 @@
+"""The journal: the node's own durable record of blocks and claims."""

@@ -1,0 +1,158 @@
+"""What rail-ipam is made of on this node: its files, its registry, its identity."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cni.host.locks import Locks
+from cni.host.paths import Paths
+from cni.protocol.errors import CniError, Code
+
+if TYPE_CHECKING:
+    from ipam.blocks import Session
+    from ipam.definition import Definition
+    from ipam.etcd.interface import Etcd as Store
+    from ipam.etcd.settings import Settings
+    from ipam.holding.desk import Connection, Desk
+    from ipam.journal.file import Journal
+    from ipam.journal.transaction import Moment
+    from ipam.node_file import Etcd, NodeFile
+
+
+def read_boot_id() -> str:
+    """Return what distinguishes this boot of the node from all others."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
+def read_clock() -> int:
+    """Return CLOCK_BOOTTIME in nanoseconds: it counts suspended time too and is never set."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def connect(settings: Settings) -> Store:
+    """Return a client of etcd, which connects when it is first asked."""
+    from ipam.etcd.client import EtcdClient
+
+    return EtcdClient(settings)
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """The parts of one node; each is made when it is asked for.
+
+    Args:
+        paths: the node's files.
+        boot_id: tells the boot's identity.
+        clock: tells the time since the boot, in nanoseconds.
+        sys: where sysfs is, which tells the hardware's identity.
+        connect: makes a client of etcd.
+    """
+
+    paths: Paths
+    boot_id: Callable[[], str] = read_boot_id
+    clock: Callable[[], int] = read_clock
+    sys: Path = Path("/sys")
+    connect: Callable[[Settings], Store] = connect
+
+    @cached_property
+    def node_file(self) -> NodeFile | None:
+        """The node file, None where there is none (CniError, code 7)."""
+        if not self.paths.node_file.exists():
+            return None  # and its models need not be imported
+        from ipam.node_file import load
+
+        return load(self.paths.node_file)
+
+    @cached_property
+    def locks(self) -> Locks:
+        """The node's lock files."""
+        return Locks(self.paths.locks)
+
+    def now(self) -> Moment:
+        """Return the time."""
+        from ipam.journal.transaction import Moment
+
+        return Moment(self.boot_id(), self.clock())
+
+    def journal(self) -> AbstractContextManager[Journal]:
+        """Open the journal."""
+        from ipam.journal.file import open_journal
+
+        return open_journal(self.paths.journal, self.locks)
+
+    @cached_property
+    def local_desk(self) -> Desk:
+        """Where this node deals with itself, over fabrics that are all its own."""
+        from ipam.holding.desk import Desk
+
+        return Desk(self.journal, self.locks.registry, _connect_local, {}, self.now)
+
+    @cached_property
+    def shared_desk(self) -> Desk:
+        """Where this node deals with etcd; without one, there are no shared fabrics."""
+        from ipam.holding.desk import Desk
+
+        file = self.node_file
+        if file is None or file.etcd is None:
+            return self.local_desk
+        shared = {
+            name: definition
+            for name, definition in file.definitions.items()
+            if file.is_shared(name)
+        }
+        connect = partial(self._connect_etcd, file, file.etcd, shared)
+        return Desk(self.journal, self.locks.registry, connect, shared, self.now, file.etcd.timeout)
+
+    @contextmanager
+    def _connect_etcd(
+        self,
+        file: NodeFile,
+        etcd: Etcd,
+        shared: Mapping[str, Definition],
+        session: Session,
+        seconds: float,
+    ) -> Iterator[Connection]:
+        from ipam.holding.desk import Connection
+        from ipam.registry.deadline import Deadline
+        from ipam.registry.etcd import EtcdRegistry
+        from ipam.registry.interface import Node
+
+        deadline = Deadline(seconds)
+        node = Node(file.node, self._identify(file), self.boot_id(), session.journal_id)
+        with closing(self.connect(etcd.settings)) as client:
+            registry = EtcdRegistry(client, etcd.prefix, shared, node, session, deadline)
+            yield Connection(registry, registry.singles)
+
+    def _identify(self, file: NodeFile) -> str:
+        """Return this machine's identity; put a journal aside that another machine began."""
+        from ipam.identity import hardware_identity
+        from ipam.journal.file import put_aside
+
+        hardware = hardware_identity(self.sys, file.node_id)
+        with self.journal() as journal, journal.transaction(synced=True) as tx:
+            former = tx.blocks.identify(file.node, hardware)
+        if former == hardware:
+            return hardware
+        aside = put_aside(self.paths.journal, self.locks)
+        raise CniError(
+            Code.TRY_AGAIN,
+            f"{self.paths.journal} was begun on another machine: its hardware is {former}, and "
+            f"this one's is {hardware}",
+            f"it was moved to {aside}, and the next request begins a new one; machines that are "
+            "cloned must not have each other's state",
+        )
+
+
+@contextmanager
+def _connect_local(session: Session, seconds: float) -> Iterator[Connection]:
+    from ipam.holding.desk import Connection
+    from ipam.registry.local import LocalRegistry
+
+    del session, seconds
+    yield Connection(LocalRegistry(), None)
