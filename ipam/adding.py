@@ -17,7 +17,7 @@ from ipam.blocks import Block, Single
 from ipam.holding import singles
 from ipam.holding.blocks import due
 from ipam.holding.obtaining import inquire, obtain
-from ipam.ranges import EVERY_SLOT, Fabric, Network, intersect, listing, next_in
+from ipam.ranges import EVERY_SLOT, UNLIMITED, Fabric, Network, listing, next_in
 
 if TYPE_CHECKING:
     from cni.protocol.request import Request
@@ -104,14 +104,17 @@ class Addition:
             )
         if config.shared and not shared:
             tx.blocks.share(fabric.name)
-        if config.definition is None or not config.shared:
-            return fabric
-        return replace(fabric, limits=intersect(fabric.limits, config.definition.usable))
+        return fabric
 
     def attempt(self, tx: Transaction, *, hurried: bool = False) -> int | None:
         """Take a slot that is ready, None when none is."""
-        demand = replace(self.demand, hurried=hurried)
-        return allocator.allocate(tx, self.learn(tx), demand, self.desk.now())
+        demand, now = replace(self.demand, hurried=hurried), self.desk.now()
+        fabric = self.learn(tx)
+        slot = allocator.allocate(tx, fabric, demand, now)
+        usable = tx.blocks.usable(fabric.name, now.boot_id)
+        if slot is None and usable and tx.blocks.activate(fabric.name):
+            slot = allocator.allocate(tx, fabric, demand, now)
+        return slot
 
     @property
     def _by_itself(self) -> bool:
@@ -219,4 +222,12 @@ def demand_of(config: IpamConfig, request: Request, slot: int | None) -> Demand:
             f"CNI_ARGS names no pod, and ipam.sticky is {config.sticky!r}",
             "expected K8S_POD_NAMESPACE and K8S_POD_NAME, as Kubernetes sets them",
         )
-    return Demand(request.attachment, pod, config.layout.rail.name, config.quarantine_ns, slot)
+    definition = config.definition
+    return Demand(
+        attachment=request.attachment,
+        pod=pod,
+        rail=config.layout.rail.name,
+        quarantine=config.quarantine_ns,
+        slot=slot,
+        within=definition.usable if definition else UNLIMITED,
+    )

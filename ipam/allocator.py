@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from cni.protocol.errors import CniError, Code
 from cni.protocol.request import Attachment, Pod
 from ipam.journal.transaction import Claim, Held
-from ipam.ranges import Fabric, Span, listing, next_in
+from ipam.ranges import UNLIMITED, Fabric, Span, Spans, intersect, listing, next_in
 
 if TYPE_CHECKING:
     from ipam.journal.pool import Freed
@@ -35,6 +35,8 @@ class Demand:
     """Nanoseconds that a freed slot rests."""
     slot: int | None = None
     """The slot of the requested addresses, if any were."""
+    within: Spans = UNLIMITED
+    """The slots that are given without being asked for."""
     single: bool = False
     """`slot` is in no block: the registry gives it by itself."""
     hurried: bool = False
@@ -128,6 +130,7 @@ def choose_rested(fabric: Fabric, freed: Iterable[Freed], ready_at: int) -> Rest
 
 
 def _unclaimed(tx: Transaction, fabric: Fabric, demand: Demand, now: Moment) -> int | None:
+    fabric = replace(fabric, limits=intersect(fabric.limits, demand.within))
     slot = first_fresh(fabric, partial(tx.pool.fresh_run, fabric.name))
     if slot is not None:
         return slot

@@ -13,6 +13,8 @@ class State(enum.Enum):
 
     OWNED = "owned"
     """Give its slots out, once it is confirmed in this boot."""
+    SPARE = "spare"
+    """Nothing yet: it is kept for when the owned ones are used up."""
     RETURNING = "returning"
     """Nothing: its return is under way, and may have been carried out."""
     RETIRED = "retired"

@@ -41,17 +41,19 @@ def hardware_identity(sys: Path, node_id: str | None) -> str:
 
     Args:
         sys: where sysfs is.
-        node_id: what a person calls it, for where the hardware tells nothing.
+        node_id: what a person calls it: where the hardware tells nothing, or where several nodes
+            share a machine; it is added to what the hardware tells.
 
     Raises:
         CniError: code 7, when nothing tells it from others.
     """
+    suffix = f"+{node_id}" if node_id else ""
     uuid = _read(sys / "class/dmi/id/product_uuid").lower()
     if is_unique(uuid):
-        return f"dmi:{uuid}"
+        return f"dmi:{uuid}{suffix}"
     macs = sorted(set(_permanent_macs(sys / "class/net")))
     if macs:
-        return f"mac:{','.join(macs)}"
+        return f"mac:{','.join(macs)}{suffix}"
     if node_id:
         return f"id:{node_id}"
     raise CniError(

@@ -158,6 +158,7 @@ _MEANINGS = (
     ("CERTIFICATE_VERIFY_FAILED", "TLS: its certificate is not signed by an authority in {ca}"),
     ("ALERT_CERTIFICATE_EXPIRED", "TLS: our certificate has expired"),
     ("_CERTIFICATE", "TLS: {ours}"),
+    ("TSI_DATA_CORRUPTED", "TLS: {ours}"),
     ("UNKNOWN_CA", "TLS: {ours}"),
     ("Handshake read failed", "it ended the TLS handshake: it may speak plain http://"),
     ("WRONG_VERSION_NUMBER", "it does not speak TLS: it may speak plain http://"),

@@ -50,7 +50,9 @@ class Members:
             except StatusError as error:
                 self.left(place, error, call.about)
                 text = self.endpoints[place].text
-                tried[text] = explain(error, self.settings, seconds)
+                # A reason tells more than the silence of an attempt that had no time left.
+                if text not in tried or error.status != "DEADLINE_EXCEEDED":
+                    tried[text] = explain(error, self.settings, seconds)
             failures += 1
             self._pause(failures, end)
         raise _unavailable(call.about, within, tried)

@@ -34,13 +34,24 @@ class Assembly:
         """All events up to this revision were."""
         self._partial: list[Event] = []
 
+    @property
+    def start(self) -> int:
+        """The revision to ask for: one that was delivered.
+
+        etcd before 3.6 loses, without a word, a deletion in the very revision that it was compacted
+        at; so it must be asked for history that is gone in that case, to say so.
+        """
+        return max(self.delivered, 1)
+
     def restart(self) -> None:
         """Begin a new stream, after what was delivered."""
         self._partial.clear()
 
     def add(self, notice: Notice) -> Batch | None:
         """Take what etcd said; return what can be delivered now."""
-        self._partial.extend(notice.events)
+        self._partial.extend(
+            event for event in notice.events if event.entry.mod_revision > self.delivered
+        )
         if notice.partial or notice.created:
             return None
         if self._partial:
@@ -107,7 +118,7 @@ class Watch:
         self._token = self._members.token(self._place, self._answer_by, instead_of=self._refused)
         self._stream = self._members.stream(self._place, calls.WATCH, self._token)
         self._assembly.restart()
-        self._stream.send(messages.watch(self._keys, self._assembly.delivered + 1))
+        self._stream.send(messages.watch(self._keys, self._assembly.start))
         return self._stream
 
     def _receive(self, stream: Stream, end: float) -> Batch | None:

@@ -36,7 +36,12 @@ def join(desk: Desk, registry: Registry) -> None:
         settle(desk, registry, fabric)
         finish_returns(desk, registry, fabric)
     with desk.keep() as tx:
-        known = [block for fabric in pending for block in _in_state(tx, fabric, State.OWNED)]
+        known = [
+            block
+            for fabric in pending
+            for state in (State.OWNED, State.SPARE)
+            for block in _in_state(tx, fabric, state)
+        ]
     joined = registry.join(pending, known)
     with desk.keep(synced=True) as tx:
         for fabric in pending:
@@ -70,7 +75,7 @@ def acquire(desk: Desk, registry: Registry, fabric: str, *, spare: bool = False)
             raise FullError(f"this node has all of fabric {fabric}")
         if spare and proposal.taken >= SPARE_BELOW:
             return
-        if _claim(desk, registry, fabric, proposal):
+        if _claim(desk, registry, fabric, proposal, spare=spare):
             return
     raise FullError(f"others took each block of fabric {fabric} that was free a moment ago")
 
@@ -158,18 +163,22 @@ def _apply(tx: Transaction, joined: Joined, now: Moment) -> None:
         tx.blocks.withdraw(block, State.RETIRED)
 
 
-def _claim(desk: Desk, registry: Registry, fabric: str, proposal: Proposal) -> bool:
+def _claim(
+    desk: Desk, registry: Registry, fabric: str, proposal: Proposal, *, spare: bool = False
+) -> bool:
     intent = Intent(fabric, secrets.token_hex(8), proposal.spans)
     with desk.keep(synced=True) as tx:
         tx.blocks.put_intent(intent)
-    return _book(desk, intent, registry.claim(intent, proposal.revision))
+    return _book(desk, intent, registry.claim(intent, proposal.revision), spare=spare)
 
 
-def _book(desk: Desk, intent: Intent, block: Block | None) -> bool:
+def _book(desk: Desk, intent: Intent, block: Block | None, *, spare: bool = False) -> bool:
     """Note the outcome of a claim."""
     with desk.keep(synced=True) as tx:
         tx.blocks.drop_intent(intent.fabric)
-        if block:
+        if block and spare:
+            tx.blocks.save(block)
+        elif block:
             tx.blocks.take(block, desk.now().ns)
     return block is not None
 

@@ -61,7 +61,7 @@ def put_back(desk: Desk, connection: Connection) -> None:
 
 def _asserted(tx: Transaction, fabric: str) -> list[Block]:
     """Return the blocks that are this node's, those that another node has been restored to too."""
-    states = (State.OWNED, State.LOST)
+    states = (State.OWNED, State.SPARE, State.LOST)
     return [tenure.block for tenure in tx.blocks.of(fabric) if tenure.state in states]
 
 

@@ -84,13 +84,13 @@ class Blocks:
         return [_tenure(row) for row in rows]
 
     def idle(self, fabric: str) -> list[Tenure]:
-        """Return the owned blocks of a fabric that hold nothing and have nothing to tell."""
+        """Return the blocks that hold nothing and have nothing to tell, a spare first."""
         rows = self._execute(
-            f"SELECT {_COLUMNS} FROM blocks AS b WHERE fabric = ? AND state = 'owned'"  # noqa: S608 - fixed
+            f"SELECT {_COLUMNS} FROM blocks AS b WHERE fabric = ? AND state IN ('owned', 'spare')"  # noqa: S608 - fixed
             " AND NOT EXISTS (SELECT 1 FROM claims AS c WHERE c.fabric = b.fabric"
             " AND c.slot BETWEEN b.first AND b.last)"
             " AND NOT EXISTS (SELECT 1 FROM outbox AS o WHERE o.fabric = b.fabric"
-            " AND o.slot BETWEEN b.first AND b.last) ORDER BY last",
+            " AND o.slot BETWEEN b.first AND b.last) ORDER BY state DESC, last",
             (fabric,),
         )
         return [_tenure(row) for row in rows]
@@ -110,6 +110,17 @@ class Blocks:
             self.adopt(block, freed_at)
         else:
             self.add(block)
+
+    def save(self, block: Block) -> None:
+        """Own a block that nobody had, and keep it for later."""
+        self._put(block, State.SPARE)
+
+    def activate(self, fabric: str) -> bool:
+        """Bring a spare block into use; tell whether there was one."""
+        spare = next((one.block for one in self.of(fabric) if one.state is State.SPARE), None)
+        if spare is not None:
+            self.add(spare)
+        return spare is not None
 
     def adopt(self, block: Block, freed_at: int) -> None:
         """Own a block that may just have been used: all that nobody holds rests."""

@@ -80,7 +80,7 @@ CREATE TABLE blocks (
     fabric TEXT NOT NULL REFERENCES fabrics,
     last INTEGER NOT NULL,
     first INTEGER NOT NULL CHECK (first <= last),
-    state TEXT NOT NULL CHECK (state IN ('owned', 'returning', 'retired', 'lost')),
+    state TEXT NOT NULL CHECK (state IN ('owned', 'spare', 'returning', 'retired', 'lost')),
     epoch INTEGER NOT NULL,
     revision INTEGER NOT NULL,
     PRIMARY KEY (fabric, last)

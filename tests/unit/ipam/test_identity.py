@@ -46,7 +46,7 @@ def machine(tmp_path: Path) -> Machine:
 def test_the_board_tells(machine: Machine) -> None:
     machine.dmi(UUID)
     machine.netdev("ens1", "b8:ce:f6:00:00:01")
-    assert machine.identity("SN-1") == f"dmi:{UUID.lower()}"
+    assert machine.identity("SN-1") == f"dmi:{UUID.lower()}+SN-1"
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_only_looks_poor_is_one_boards_own(uuid: str) -> None:
 def test_ports_tell_where_the_board_does_not(machine: Machine) -> None:
     machine.netdev("ens2", "b8:ce:f6:00:00:02", phys_port_name="p1")
     machine.netdev("ens1", "b8:ce:f6:00:00:01", phys_port_name="p0")
-    assert machine.identity("SN-1") == "mac:b8:ce:f6:00:00:01,b8:ce:f6:00:00:02"
+    assert machine.identity("SN-1") == "mac:b8:ce:f6:00:00:01,b8:ce:f6:00:00:02+SN-1"
 
 
 def test_only_what_the_ports_were_made_with_counts(machine: Machine) -> None:
