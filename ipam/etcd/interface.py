@@ -65,9 +65,11 @@ class Relation(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """A condition on a key, or on each key of a range; of a range without keys it is true.
+    """A condition on a key, or on each key of a range.
 
-    (Of one key that is absent, each number is 0, and a compare of its value is false.)
+    Of a key that is absent, and of a range without keys, each number is 0, and a compare of the
+    value is false.  Conditions within a transaction within a transaction see the keys as they were
+    before all of it.
     """
 
     keys: Keys
