@@ -59,6 +59,8 @@ class RailIpam:
             held = tx.held(request.attachment)
             if held:
                 tx.detach(held, self._wiring.now())
+            else:
+                tx.release_recovered(request.container_id, self._wiring.now())
             pending = not tx.outbox.empty()
         if pending:
             self._tend()

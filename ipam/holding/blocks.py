@@ -11,7 +11,7 @@ import secrets
 from ipam.blocks import Block, Intent, State
 from ipam.definition import Definition
 from ipam.holding.desk import Desk
-from ipam.journal.transaction import Moment, Transaction
+from ipam.journal.transaction import Claim, Moment, Transaction
 from ipam.ranges import Span
 from ipam.registry.interface import FullError, Joined, Proposal, Registry
 
@@ -43,11 +43,14 @@ def join(desk: Desk, registry: Registry) -> None:
             for block in _in_state(tx, fabric, state)
         ]
     joined = registry.join(pending, known)
+    lost_claims = [claim for block in joined.retired for claim in registry.claims_in(block)]
     with desk.keep(synced=True) as tx:
         for fabric in pending:
             for block in _in_state(tx, fabric, State.RETIRED):
                 tx.blocks.drop(block)
         _apply(tx, joined, desk.now())
+        for claim in lost_claims:
+            tx.recover(claim.fabric, Claim(claim.slot, claim.container_id, claim.pod, desk.now()))
     for fabric in pending:
         _claim_below_claims(desk, registry, fabric)
     with desk.keep(synced=True) as tx:
@@ -158,6 +161,7 @@ def _apply(tx: Transaction, joined: Joined, now: Moment) -> None:
         lose(tx, block)
     for block in joined.adopted:
         tx.blocks.adopt(block, now.ns)
+        tx.outbox.mark_all(block.fabric, block.span)  # the mirror still has who was there
     for block in joined.retired:
         log.warning("%s is retired: an earlier journal of this boot had claims in it", block)
         tx.blocks.withdraw(block, State.RETIRED)

@@ -53,9 +53,10 @@ def put_back(desk: Desk, connection: Connection) -> None:
         for block in restored.conflicts:
             log.error("%s was restored to another node; nothing of it is given out here", block)
             tx.blocks.withdraw(block, State.LOST)
+        # What the mirror has is as old as the backup.
         for fabric in fabrics:
             for tenure in tx.blocks.of(fabric):
-                _mark(tx, tenure.block)
+                tx.outbox.mark_all(fabric, tenure.block.span)
     _hold_again(desk, connection)
 
 
@@ -63,12 +64,6 @@ def _asserted(tx: Transaction, fabric: str) -> list[Block]:
     """Return the blocks that are this node's, those that another node has been restored to too."""
     states = (State.OWNED, State.SPARE, State.LOST)
     return [tenure.block for tenure in tx.blocks.of(fabric) if tenure.state in states]
-
-
-def _mark(tx: Transaction, block: Block) -> None:
-    """Let the mirror be told of every slot: what it has is as old as the backup."""
-    for slot in range(block.span.first, block.span.last + 1):
-        tx.outbox.mark(block.fabric, slot)
 
 
 def _hold_again(desk: Desk, connection: Connection) -> None:

@@ -225,7 +225,8 @@ class Blocks:
         if known.get("node") != node:
             self._execute("UPDATE fabrics SET confirmed = ''")
         for key, value in (("node", node), ("hardware", hardware)):
-            self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+            if known.get(key) != value:
+                self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
         return hardware
 
 

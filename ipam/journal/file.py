@@ -89,6 +89,56 @@ def open_journal(file: Path, locks: Locks) -> Iterator[Journal]:
             yield Journal(connection)
 
 
+class KeptJournal:
+    """A journal that stays open between its uses, for a process that serves many requests.
+
+    Opening it is most of what a transaction costs.  Its lock is held during a use only, so that
+    other processes come in between.
+
+    Args:
+        file: where it is.
+        locks: the node's lock files.
+    """
+
+    def __init__(self, file: Path, locks: Locks) -> None:
+        self._file = file
+        self._locks = locks
+        self._connection: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
+
+    @contextmanager
+    def open(self) -> Iterator[Journal]:
+        """Use it as `open_journal` does; after an error it is opened anew."""
+        with self._locks.journal(), _explained(self._file):
+            try:
+                connection = self._connected()
+                _bring_up_to_date(self._file, connection)
+                yield Journal(connection)
+            except sqlite3.Error:
+                self.close()
+                raise
+
+    def close(self) -> None:
+        """Close it; the next use opens it again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _connected(self) -> sqlite3.Connection:
+        if not self._file.exists():
+            self.close()
+            _create(self._file)
+        status = self._file.stat()
+        identity = (status.st_dev, status.st_ino)
+        if identity != self._identity:
+            self.close()  # somebody has moved it aside
+        if self._connection is None:
+            # Its lock lets one thread at a time use it.
+            self._connection = _connect(self._file, any_thread=True)
+            self._identity = identity
+        return self._connection
+
+
 def _create(file: Path) -> None:
     """Make an empty journal under another name and rename it when it is whole.
 
@@ -107,8 +157,16 @@ def _create(file: Path) -> None:
 
 
 def put_aside(file: Path, locks: Locks) -> Path:
-    """Move a journal where nobody finds it, and keep it; return where (OSError)."""
-    with locks.journal():
+    """Move a journal where nobody finds it, and keep it; return where.
+
+    Raises:
+        CniError: code 5, when another process keeps it open: it would write into the next one.
+        OSError: it cannot be moved.
+    """
+    with locks.journal(), _explained(file):
+        # Only who has it alone can end its write-ahead log.
+        with closing(_connect(file)) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")
         aside = file.with_name(f"{file.name}.aside-{time.strftime('%Y%m%dT%H%M%S')}")
         for part in ("-wal", "-shm", ""):
             with contextlib.suppress(FileNotFoundError):
@@ -129,9 +187,13 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO meta VALUES ('journal-id', ?)", (secrets.token_hex(16),))
 
 
-def _connect(file: Path) -> sqlite3.Connection:
+def _connect(file: Path, *, any_thread: bool = False) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"{file.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, timeout=_BUSY
+        f"{file.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        timeout=_BUSY,
+        check_same_thread=not any_thread,
     )
     connection.execute("PRAGMA foreign_keys = ON")
     return connection

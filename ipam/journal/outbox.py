@@ -23,6 +23,11 @@ class Outbox:
         """Note that a slot's claim has changed; a note before it is replaced."""
         self._execute("INSERT OR REPLACE INTO outbox (fabric, slot) VALUES (?, ?)", (fabric, slot))
 
+    def mark_all(self, fabric: str, span: Span) -> None:
+        """Note that the mirror may be wrong about every slot of a run."""
+        for slot in range(span.first, span.last + 1):
+            self.mark(fabric, slot)
+
     def first(self, limit: int) -> list[Dirty]:
         """Return the oldest notes."""
         rows = self._execute("SELECT seq, fabric, slot FROM outbox ORDER BY seq LIMIT ?", (limit,))

@@ -86,6 +86,8 @@ CREATE TABLE blocks (
     PRIMARY KEY (fabric, last)
 ) WITHOUT ROWID;
 
+CREATE INDEX claims_of_container ON claims (container);
+
 -- Claims of blocks that were sent to the registry, and whose answer may never have come.
 CREATE TABLE intents (
     fabric TEXT PRIMARY KEY REFERENCES fabrics,

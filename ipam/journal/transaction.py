@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +150,9 @@ class Transaction:
             self.pool.take(fabric, claim.slot)
         if self.blocks.shared(fabric):
             self.outbox.mark(fabric, claim.slot)
+        self._insert(fabric, claim)
+
+    def _insert(self, fabric: str, claim: Claim) -> None:
         pod, since = claim.pod, claim.since
         self._execute(
             "INSERT INTO claims VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -157,6 +161,24 @@ class Transaction:
                 pod.namespace, pod.name, pod.uid, since.boot_id, since.ns,
             ),
         )  # fmt: skip
+
+    def recover(self, fabric: str, claim: Claim) -> None:
+        """Take over a claim that a lost journal had, if nobody has the slot.
+
+        Which attachments use it is not known: the first DEL of its container ends it.
+        """
+        if self.holder(fabric, claim.slot) is None:
+            self._insert(fabric, claim)
+
+    def release_recovered(self, container_id: str, now: Moment) -> None:
+        """End the claims of a container that were recovered."""
+        rows = self._execute(
+            "SELECT fabric, slot FROM claims AS c WHERE container = ? AND NOT EXISTS"
+            " (SELECT 1 FROM attachments AS a WHERE a.fabric = c.fabric AND a.slot = c.slot)",
+            (container_id,),
+        ).fetchall()
+        for fabric, slot in rows:
+            self._free(fabric, slot, now)
 
     def holder(self, fabric: str, slot: int) -> Claim | None:
         """Return who holds a slot."""
@@ -245,6 +267,7 @@ _HELD = (
 )
 
 
+@lru_cache(maxsize=64)  # each request reads all rails, again and again
 def _rail(name: str, subnets: str, usable: str) -> Rail:
     return Rail(
         name,
