@@ -26,9 +26,18 @@ RETURN_AFTER = 300.0
 
 
 def begin(paths: Paths) -> None:
-    """Start the program, unless it runs; wait for nothing and keep no descriptor open."""
-    if Locks(paths.locks).is_upkeep_running():
-        return
+    """Start the program, unless it runs; wait for nothing and keep no descriptor open.
+
+    What cannot be started now is started by the next request: none fails for it.
+    """
+    try:
+        if not Locks(paths.locks).is_upkeep_running():
+            _start(paths)
+    except OSError as error:
+        log.warning("%s cannot be started: %s", PROGRAM, error)
+
+
+def _start(paths: Paths) -> None:
     itself = [sys.executable] if hasattr(sys, "frozen") else [sys.executable, "-m", "cni"]
     nowhere = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in range(3)]
     os.posix_spawn(

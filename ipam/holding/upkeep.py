@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from ipam.etcd.interface import EtcdError
 from ipam.holding import blocks
@@ -13,8 +14,10 @@ from ipam.registry.interface import FullError, RegistryError
 
 log = logging.getLogger(__name__)
 
-_ROUNDS = 64
+_ROUNDS = 16
 """Requests of one deal, so that an ADD that waits for the registry is not kept for long."""
+_PAUSE = 0.05
+"""Seconds between deals: longer than who waits for the lock takes to look again."""
 
 
 def run(desk: Desk, return_after: float) -> bool:
@@ -29,7 +32,7 @@ def run(desk: Desk, return_after: float) -> bool:
     """
     try:
         while not _drain(desk):
-            pass
+            time.sleep(_PAUSE)
         for fabric in desk.fabrics():
             _tidy(desk, fabric, return_after)
     except (RegistryError, EtcdError) as error:
@@ -54,6 +57,7 @@ def _drain(desk: Desk) -> bool:
 def _tidy(desk: Desk, fabric: str, return_after: float) -> None:
     returning = blocks.begin_returns(desk, fabric, int(return_after * 1e9))
     with desk.keep() as tx:
+        tx.blocks.forget_lost(fabric)
         spare = blocks.wants_spare(tx, fabric)
     if not returning and not spare:
         return

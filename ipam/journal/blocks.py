@@ -95,6 +95,15 @@ class Blocks:
         )
         return [_tenure(row) for row in rows]
 
+    def forget_lost(self, fabric: str) -> None:
+        """Forget the lost blocks in which nothing is held any more."""
+        self._execute(
+            "DELETE FROM blocks AS b WHERE fabric = ? AND state = 'lost'"
+            " AND NOT EXISTS (SELECT 1 FROM claims AS c WHERE c.fabric = b.fabric"
+            " AND c.slot BETWEEN b.first AND b.last)",
+            (fabric,),
+        )
+
     def add(self, block: Block) -> None:
         """Own a block that nobody had: all of it is fresh."""
         self._put(block, State.OWNED)

@@ -10,9 +10,13 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ipam.registry.interface import RegistryError
 
-class RecordError(Exception):
+
+class RecordError(RegistryError):
     """A value in etcd is none of ours, or of a later version."""
+
+    advice = "see that nothing else writes below this prefix, and that all nodes run one version"
 
 
 class Record(BaseModel):
