@@ -29,7 +29,9 @@ def test_a_name_or_the_first_argument_chooses_the_program(
     [[], ["railcni"], ["railcni", "sriov"], ["railcni", "/bin/rail-sriov"], ["a", "b", "railctl"]],
 )
 def test_who_names_no_program_is_told_which_there_are(argv: list[str]) -> None:
-    with pytest.raises(programs.UnknownProgramError, match="rail-ipam, rail-sriov, rail-upkeep, railctl"):
+    with pytest.raises(
+        programs.UnknownProgramError, match="rail-ipam, rail-sriov, rail-upkeep, railctl"
+    ):
         programs.choose(argv)
 
 
