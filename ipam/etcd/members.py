@@ -67,6 +67,11 @@ class Members:
                 f"etcd wants to know who asks for {about}: configure user_file and password_file, "
                 "or a certificate"
             ) from error
+        if error.status == "DEADLINE_EXCEEDED":
+            with self._lock:
+                # A token names an index that its server must have reached: one restored from a
+                # backup has not, and would let us wait for ever.
+                self._token = None
         self.rotation.leave(place)
 
     def _pause(self, failures: int, end: float) -> None:

@@ -194,6 +194,21 @@ def test_a_restarted_server_has_forgotten_its_tokens(
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_token_that_a_restored_server_cannot_know_yet_is_given_up(
+    name: str, start: Start, connect: Connect
+) -> None:
+    cluster = start(name, Shape(auth=True))
+    backup = cluster.backup()
+    late = connect(cluster.settings())
+    for number in range(50):  # its token then names an index far beyond the backup's
+        put(late, PREFIX, str(number).encode())
+    client = connect(cluster.settings())
+    put(client, PREFIX, b"before")
+    cluster.restore(backup)
+    assert put(client, PREFIX, b"after")
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_auth_enabled_later_asks_for_the_user(name: str, start: Start, connect: Connect) -> None:
     cluster = start(name, Shape(auth=True))
     client = connect(cluster.settings())
