@@ -47,7 +47,7 @@ def learn(tx: Transaction, layout: Layout, ready_at: int) -> Fabric:
         }
     _refuse_misfit(layout.fabric, after.values())
     for name, rail in before.items():
-        if name not in after or after[name].subnets != rail.subnets:
+        if name not in after or not _keeps_slots(rail, after[name]):
             _refuse_resting(tx, layout.fabric, rail, ready_at)
     _displace(tx, layout, others, ready_at)
     tx.add_fabric(layout.fabric)
@@ -59,15 +59,18 @@ def learn(tx: Transaction, layout: Layout, ready_at: int) -> Fabric:
     return _seen(layout, after)
 
 
-def reach(tx: Transaction, layout: Layout, fabric: Fabric) -> tuple[Network, ...]:
+def reach(tx: Transaction, layout: Layout) -> tuple[Network, ...]:
     """Return the subnets that an attachment's routes may lead to, its own among them.
 
     Where the configuration declares the rails, exactly theirs; otherwise those of rails in use.
     """
     if layout.closed:
-        return fabric.subnets
-    used = tx.rails_in_use(fabric.name)
-    return tuple(net for rail in fabric.rails if rail.name in used for net in rail.subnets)
+        rails = {rail.name: rail for rail in layout.told}
+        used = set(rails)
+    else:
+        rails = tx.rails()[layout.fabric]
+        used = tx.rails_in_use(layout.fabric)
+    return tuple(net for name in sorted(used) for net in rails[name].subnets)
 
 
 def merged(before: Mapping[str, Rail], layout: Layout) -> dict[str, Rail]:
@@ -107,13 +110,23 @@ def _fits(rail: Rail, others: Iterable[Rail]) -> bool:
 def _refuse_change(fabric: str, before: Mapping[str, Rail], told: Iterable[Rail]) -> None:
     for rail in told:
         known = before.get(rail.name)
-        if known and known.subnets != rail.subnets:
+        if known and not _keeps_slots(known, rail):
             raise CniError(
                 Code.INVALID_CONFIG,
                 f"rail {rail.name} of fabric {fabric} is {listing(rail.subnets)} here and "
                 f"{listing(known.subnets)} on this node, where pods use the fabric",
-                "a rail can be renumbered on a node when no pod on it uses the fabric: drain it",
+                "a rail can be renumbered on a node when no pod on it uses the fabric: drain it; "
+                "while pods use it, it can be widened: the same network address, a shorter prefix",
             )
+
+
+def _keeps_slots(before: Rail, after: Rail) -> bool:
+    """Tell whether each slot that a rail had is the same address now: it is as it was, or wider."""
+    families = [[net.version for net in rail.subnets] for rail in (before, after)]
+    return families[0] == families[1] and all(
+        new.network_address == old.network_address and new.prefixlen <= old.prefixlen
+        for old, new in zip(before.subnets, after.subnets, strict=True)
+    )
 
 
 def _refuse_misfit(fabric: str, rails: Iterable[Rail]) -> None:

@@ -26,12 +26,12 @@ def addresses(
 
     wanted = str(_parse(address)) if address else ""
     paths = Paths.of(os.environ)
-    rows: list[dict[str, str]] = []
+    found: list[dict[str, str]] = []
     if paths.journal.exists():
         opened = open_journal(paths.journal, Locks(paths.locks))
         with opened as journal, journal.rehearsal() as transaction:
-            rows = list(_rows(transaction))
-    found = [row for row in rows if not wanted or wanted in row["addresses"].split()]
+            found = list(rows(transaction))
+    found = [row for row in found if not wanted or wanted in row["addresses"].split()]
     write(
         "addresses of rail-ipam", found, output,
         empty=f"nobody holds {wanted or 'an address'} on this node",
@@ -45,7 +45,8 @@ def _parse(text: str) -> object:
         raise typer.BadParameter(f"{text!r}, expected an address like 10.60.4.210") from None
 
 
-def _rows(transaction: Transaction) -> Iterator[dict[str, str]]:
+def rows(transaction: Transaction) -> Iterator[dict[str, str]]:
+    """Return a row per attachment that holds a slot."""
     rails = transaction.rails()
     for held in transaction.all_held():
         holder = transaction.holder(held.fabric, held.slot)

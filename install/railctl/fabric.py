@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from install.railctl.change import change
 from install.railctl.output import Output, write
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from ipam.node_file.reading import Reading
 
 fabric = typer.Typer(no_args_is_help=True)
+fabric.command()(change)
 
 Row = dict[str, str]
 
@@ -26,7 +28,7 @@ _BLOCKS_PER_NODE = 2
 
 @fabric.callback()
 def _group() -> None:
-    """Look at the fabrics of a cluster."""
+    """Look at the fabrics of a cluster, and change them."""
 
 
 @fabric.command("check")

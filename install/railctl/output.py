@@ -9,7 +9,8 @@ from enum import StrEnum
 
 import typer
 
-_UNFOLDED = 1000
+_FOLDED = 500
+"""Rows that a terminal gets folded: a table of many takes minutes to lay out."""
 
 
 class Output(StrEnum):
@@ -34,6 +35,20 @@ def write(title: str, rows: Sequence[dict[str, str]], output: Output, *, empty: 
     if not rows:
         typer.echo(empty)
         return
+    if sys.stdout.isatty() and len(rows) <= _FOLDED:
+        _fold(title, rows)
+        return
+    # A pipe gets every row on a line of its own; so does who wants more than anybody reads.
+    lines = [[*rows[0]], *([*row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    typer.echo(title)
+    for line in lines:
+        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(cells).rstrip())
+
+
+def _fold(title: str, rows: Sequence[dict[str, str]]) -> None:
+    """Write a table that is as wide as the terminal."""
     from rich.console import Console
     from rich.table import Table
 
@@ -42,6 +57,4 @@ def write(title: str, rows: Sequence[dict[str, str]], output: Output, *, empty: 
         table.add_column(key, overflow="fold")
     for row in rows:
         table.add_row(*row.values())
-    # A narrow terminal folds; a pipe gets every row on a line of its own.
-    width = None if sys.stdout.isatty() else _UNFOLDED
-    Console(highlight=False, width=width).print(table)
+    Console(highlight=False).print(table)

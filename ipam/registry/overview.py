@@ -6,13 +6,13 @@ key does not hide the others.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from ipam.definition import Definition
 from ipam.etcd.interface import Etcd, Get, Keys, KeyValue
-from ipam.ranges import Address, Rail, Span
+from ipam.ranges import Span
 from ipam.registry.deadline import Deadline
 from ipam.registry.interface import RegistryError
 from ipam.registry.keys import Layout, slot_of
@@ -100,6 +100,10 @@ class Census:
         """Tell whether a node has a heartbeat."""
         return node in self.heartbeats
 
+    def is_silent(self, node: str) -> bool:
+        """Tell whether a node has no heartbeat and others do: where no agent runs, nobody has."""
+        return bool(self.heartbeats) and not self.beats(node)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -123,6 +127,8 @@ class Answers:
     census: Census
     given: dict[str, Stored[AnswerRecord]]
     """Of each node, what it has answered to this `frozen`."""
+    revision: int
+    """At which all this was read."""
 
     @property
     def missing(self) -> list[str]:
@@ -157,7 +163,7 @@ class Overview:
         etcd: Etcd,
         layout: Layout,
         deadline: Deadline,
-        noted: Callable[[int], None] = lambda count: None,
+        noted: Callable[[int], None] | None = None,
     ) -> None:
         self.layout = layout
         self.revision = 0
@@ -179,7 +185,8 @@ class Overview:
                 self.revision, self.read_at = listing.revision, now()
             found = listing.found
             self._count += len(found.entries)
-            self._noted(self._count)
+            if self._noted:
+                self._noted(self._count)
             yield from found.entries
             if not found.more:
                 return
@@ -253,6 +260,7 @@ class Overview:
             frozen,
             self.census(),
             {n: one for n, one in given.items() if one.record.frozen == frozen.revision},
+            self.revision,
         )
 
     def _of(self, kind: str, fabric: str) -> Keys:
@@ -276,19 +284,6 @@ class Overview:
                 yield Stored(entry, kind.decode(entry.key, entry.value))
             except RecordError as error:
                 self.unreadable.append(str(error))
-
-
-def locate(
-    definitions: Iterable[Definition], address: Address
-) -> tuple[Definition, Rail, int] | None:
-    """Return the fabric, rail and slot of an address, None when it is no fabric's."""
-    for definition in definitions:
-        for member in definition.rails:
-            rail = definition.rail(member.name)
-            slot = rail.slot_of(address)
-            if slot is not None and slot <= definition.slots.last:
-                return definition, rail, slot
-    return None
 
 
 def span_of(block: Stored[BlockRecord]) -> Span:

@@ -1,0 +1,1 @@
+"""railctl over the registry of a cluster."""

@@ -1,0 +1,50 @@
+"""How rows are written: for a terminal, and for a pipe."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from install.railctl.output import Output, write
+
+if TYPE_CHECKING:
+    import pytest
+
+ROWS = [{"node": "gpu-1", "pod": "", "note": "x" * 100}, {"node": "g", "pod": "a/b", "note": ""}]
+
+
+def be_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", "40")
+
+
+def test_a_pipe_gets_each_row_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    write("nodes", ROWS, Output.TEXT, empty="none")
+    assert capsys.readouterr().out.splitlines() == [
+        "nodes", "node   pod  note", "gpu-1       " + "x" * 100, "g      a/b",
+    ]  # fmt: skip
+
+
+def test_a_terminal_gets_them_folded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    be_a_terminal(monkeypatch)
+    write("nodes", ROWS, Output.TEXT, empty="none")
+    out = re.sub(r"\x1b\[\d+m", "", capsys.readouterr().out)
+    assert max(map(len, out.splitlines())) <= 40
+    assert out.count("x") == 100
+
+
+def test_a_terminal_gets_many_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    be_a_terminal(monkeypatch)
+    write("nodes", ROWS * 300, Output.TEXT, empty="none")
+    assert len(capsys.readouterr().out.splitlines()) == 602
+
+
+def test_no_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    write("nodes", [], Output.TEXT, empty="none")
+    write("nodes", [], Output.JSON, empty="none")
+    assert capsys.readouterr().out.splitlines() == ["none", "[]"]
