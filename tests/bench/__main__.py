@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -13,7 +12,6 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -23,16 +21,15 @@ from cni.protocol.request import Request
 from cni.protocol.versions import Command
 from ipam.plugin import RailIpam
 from ipam.wiring import Wiring
+from tests.bench import shared
+from tests.bench.caller import OURS, POD, ROOT, THEIRS, Caller
 from tests.bench.pairs import Comparison, compare
 from tests.bench.pools import fill_host_local, fill_rail_ipam
 
-ROOT = Path(__file__).parents[2]
-OURS = ROOT / "dist/bin"
-THEIRS = Path("/usr/lib/cni")
 LEFT_BY_THE_GUEST = ROOT / ".cache/lab/bench.json"
 _TABLE_WIDTH = 110
 HELD = (10, 1_000, 10_000, 50_000)
-_NODE, _POD = "railcni-bench-node", "railcni-bench-pod"
+_NODE = "railcni-bench-node"
 
 
 def main() -> int:
@@ -41,11 +38,12 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=30, help="pairs per comparison")
     parser.add_argument("--json", type=Path, default=ROOT / "dist/bench.json")
     options = parser.parse_args()
+    console = Console(width=max(Console().width, _TABLE_WIDTH))
     with tempfile.TemporaryDirectory(prefix="railcni-bench-") as folder:
         found = list(_comparisons(Path(folder), options.rounds))
+        found += shared.comparisons(Path(folder), options.rounds, console)
     found += _in_the_laboratory(max(options.rounds // 3, 3))
     options.json.write_text(json.dumps([each.as_dict() for each in found], indent=2) + "\n")
-    console = Console(width=max(Console().width, _TABLE_WIDTH))
     console.print(_table(found))
     console.print(f"as JSON: {options.json}")
     return 0
@@ -108,40 +106,6 @@ def _held(call: Caller, folder: Path, rounds: int) -> Iterator[Comparison]:
             )
 
 
-class Caller:
-    """Calls CNI plugins as a runtime does."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def __call__(self, program: Path, command: str, config: dict[str, Any], **where: Any) -> None:
-        """Run one command; raise when it fails.
-
-        Args:
-            program: the plugin.
-            command: CNI_COMMAND.
-            config: the network configuration.
-            where: `container`, `state` (our folder) and `namespace` (the node's), if not the usual.
-        """
-        namespace = where.get("namespace")
-        environ = {
-            "PATH": os.environ["PATH"],
-            "CNI_COMMAND": command,
-            "CNI_CONTAINERID": where.get("container", "c1"),
-            "CNI_NETNS": f"/run/netns/{_POD}",
-            "CNI_IFNAME": "net1",
-            "CNI_PATH": f"{OURS}:{THEIRS}",
-            "RAILCNI_STATE_DIR": str(where.get("state", self._folder / "state")),
-        }
-        inside = ["ip", "netns", "exec", namespace] if namespace else []
-        done = subprocess.run(
-            [*inside, str(program)], input=json.dumps(config, separators=(",", ":")), env=environ,
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        if done.returncode:
-            raise RuntimeError(f"{program.name} {command}: {done.stdout}{done.stderr}")
-
-
 def _attach(call: Caller, program: Path, ipam: str) -> None:
     config = {
         "cniVersion": "1.0.0", "name": "bench", "type": program.name, "device": "rail0",
@@ -181,7 +145,7 @@ def _lease_in_process(state: Path) -> None:
 def _namespaces() -> Iterator[None]:
     """A node with one device on a veth pair, and a pod."""
     with ExitStack() as stack:
-        for name in (_NODE, _POD):
+        for name in (_NODE, POD):
             _ip("netns", "add", name)
             stack.callback(_ip, "netns", "delete", name)
         _ip("-n", _NODE, "link", "add", "rail0", "mtu", "9000", "type", "veth",

@@ -44,18 +44,29 @@ class Comparison:
         return asdict(self)
 
 
-def compare(
+def compare(  # noqa: PLR0913 - most of it by name
     subject: str,
     ours: tuple[str, Callable[[], object]],
     theirs: tuple[str, Callable[[], object]],
     *,
     rounds: int,
     target: float | None = None,
+    between: Callable[[], object] = lambda: None,
 ) -> Comparison:
-    """Time two callables in turn, after one round that does not count."""
+    """Time two callables in turn, after one round that does not count.
+
+    Args:
+        subject: what they do.
+        ours: one side's name, and what it does.
+        theirs: the other's.
+        rounds: how often.
+        target: the ratio that is wanted at most.
+        between: called before each, and not timed.
+    """
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds + 1):
         for side, (_, call) in enumerate((ours, theirs)):
+            between()
             started = time.perf_counter()
             call()
             times[side].append((time.perf_counter() - started) * 1000)
