@@ -15,7 +15,7 @@ from ipam import allocator, topology
 from ipam.allocator import Demand
 from ipam.blocks import Block, Single
 from ipam.holding import singles
-from ipam.holding.blocks import due
+from ipam.holding.blocks import due, expect
 from ipam.holding.obtaining import inquire, obtain
 from ipam.ranges import EVERY_SLOT, UNLIMITED, Fabric, Network, listing, next_in
 
@@ -60,13 +60,16 @@ class Addition:
         """
         self._refuse_in_blocks()
         with self.desk.open_journal() as journal:
-            # What was learnt stays, also when there is no address: the next attempt knows it.
-            with journal.transaction() as tx:
-                self.learn(tx)
-            with journal.transaction() as tx:
-                slot = self._joined(tx) if self._by_itself else self.attempt(tx)
-                if slot is not None:
-                    return self._given(tx, slot)
+            try:
+                with journal.transaction() as tx:
+                    slot = self._joined(tx) if self._by_itself else self.attempt(tx)
+                    if slot is not None:
+                        return self._given(tx, slot)
+            except CniError:
+                # What was learnt stays, also when there is no address: the next attempt knows it.
+                with journal.transaction() as tx:
+                    self.learn(tx)
+                raise
         slot = self._single() if self._by_itself else self._pooled()
         with self.desk.keep() as tx:
             return self._given(tx, slot)
@@ -104,6 +107,8 @@ class Addition:
             )
         if config.shared and not shared:
             tx.blocks.share(fabric.name)
+        if config.shared and config.definition:
+            expect(tx, config.definition)
         return fabric
 
     def attempt(self, tx: Transaction, *, hurried: bool = False) -> int | None:
@@ -111,8 +116,9 @@ class Addition:
         demand, now = replace(self.demand, hurried=hurried), self.desk.now()
         fabric = self.learn(tx)
         slot = allocator.allocate(tx, fabric, demand, now)
-        usable = tx.blocks.usable(fabric.name, now.boot_id)
-        if slot is None and usable and tx.blocks.activate(fabric.name):
+        if slot is not None or not tx.blocks.usable(fabric.name, now.boot_id):
+            return slot
+        if tx.blocks.activate(fabric.name):
             slot = allocator.allocate(tx, fabric, demand, now)
         return slot
 
@@ -164,6 +170,7 @@ class Addition:
 
     def _joined(self, tx: Transaction) -> int | None:
         """Return the slot that a repeated ADD has, or that its container can share."""
+        self.learn(tx)  # what an earlier boot held is nobody's
         key = self.demand.attachment
         held = tx.held(key)
         rails = tx.rails_by_slot(self.config.layout.fabric, key.container_id)
@@ -182,7 +189,7 @@ class Addition:
         return Given(slot, self._reach(tx), tend=due(tx))
 
     def _reach(self, tx: Transaction) -> tuple[Network, ...]:
-        reach = topology.reach(tx, self.config.layout, self.learn(tx))
+        reach = topology.reach(tx, self.config.layout)
         definition = self.config.definition
         return reach + definition.prefixes if definition else reach
 

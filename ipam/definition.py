@@ -6,6 +6,7 @@ block size, rail or exclusion, two nodes would not mean the same addresses by a 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -128,6 +129,11 @@ class Definition:
             "excluded": [run_text(run) for run in self.excluded],
             "static": [run_text(run) for run in self.static],
         }
+
+    @cached_property
+    def text(self) -> str:
+        """The document as text."""
+        return json.dumps(self.to_json())
 
     def _left(self, holes: Iterable[Span]) -> Spans:
         first = self.rails[0]  # the others have the same shape, hence the same slots

@@ -5,7 +5,9 @@ Imports what a verb needs when it needs it: a DEL reads no configuration, so it 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cni.delegate.interface import Allocation
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from cni.protocol.request import Request
     from cni.protocol.results import Result
     from ipam.adding import Addition
+    from ipam.config import IpamConfig
 
 
 class RailIpam:
@@ -31,6 +34,8 @@ class RailIpam:
     def __init__(self, wiring: Wiring, tend: Callable[[], None]) -> None:
         self._wiring = wiring
         self._tend = tend
+        # A process that serves many requests meets few configurations.
+        self._read = lru_cache(maxsize=64)(self._read_section)
 
     def allocate(self, request: Request) -> Allocation:
         """Give this attachment its addresses; again the same ones when it has some (ADD).
@@ -123,13 +128,17 @@ class RailIpam:
 
     def _addition(self, request: Request) -> Addition:
         from ipam.adding import Addition, demand_of
-        from ipam.config import read
         from ipam.requested import requested_slot
 
-        config = read(request.config, self._wiring.node_file)
+        config = self._read(json.dumps(request.config.get("ipam")))
         slot = requested_slot(request, config.layout.rail)
         desk = self._wiring.shared_desk if config.shared else self._wiring.local_desk
         return Addition(desk, config, demand_of(config, request, slot))
+
+    def _read_section(self, section: str) -> IpamConfig:
+        from ipam.config import read
+
+        return read({"ipam": json.loads(section)}, self._wiring.node_file)
 
 
 class Standalone:

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 
 from cni.host import logs
 from cni.host.locks import Locks
@@ -60,7 +61,8 @@ def main(arguments: Sequence[str]) -> int:
         if not alone or not paths.journal.exists():
             return 0
         try:
-            done = upkeep.run(Wiring(paths).shared_desk, RETURN_AFTER)
+            with closing(Wiring(paths, keep_open=True)) as wiring:
+                done = upkeep.run(wiring.shared_desk, RETURN_AFTER)
         except CniError as error:
             log.error("the registry is not up to date: %s %s", error.msg, error.details)  # noqa: TRY400
             return 1

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from ipam.etcd.interface import Etcd as Store
     from ipam.etcd.settings import Settings
     from ipam.holding.desk import Connection, Desk
-    from ipam.journal.file import Journal
+    from ipam.journal.file import Journal, KeptJournal
     from ipam.journal.transaction import Moment
     from ipam.node_file import Etcd, NodeFile
 
 
+@cache  # no process outlives its boot
 def read_boot_id() -> str:
     """Return what distinguishes this boot of the node from all others."""
     return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
@@ -52,6 +53,8 @@ class Wiring:
         clock: tells the time since the boot, in nanoseconds.
         sys: where sysfs is, which tells the hardware's identity.
         connect: makes a client of etcd.
+        keep_open: the journal and the connection to etcd stay open from one request to the next,
+            until `close`: for a process that serves many.
     """
 
     paths: Paths
@@ -59,6 +62,7 @@ class Wiring:
     clock: Callable[[], int] = read_clock
     sys: Path = Path("/sys")
     connect: Callable[[Settings], Store] = connect
+    keep_open: bool = False
 
     @cached_property
     def node_file(self) -> NodeFile | None:
@@ -84,7 +88,25 @@ class Wiring:
         """Open the journal."""
         from ipam.journal.file import open_journal
 
+        if self.keep_open:
+            return self._kept.open()
         return open_journal(self.paths.journal, self.locks)
+
+    def close(self) -> None:
+        """Close what was kept open; what needs it again opens it again."""
+        self._kept.close()
+        while self._clients:
+            self._clients.popitem()[1].close()
+
+    @cached_property
+    def _kept(self) -> KeptJournal:
+        from ipam.journal.file import KeptJournal
+
+        return KeptJournal(self.paths.journal, self.locks)
+
+    @cached_property
+    def _clients(self) -> dict[Settings, Store]:
+        return {}
 
     @cached_property
     def local_desk(self) -> Desk:
@@ -125,9 +147,19 @@ class Wiring:
 
         deadline = Deadline(seconds)
         node = Node(file.node, self._identify(file), self.boot_id(), session.journal_id)
-        with closing(self.connect(etcd.settings)) as client:
+        with self._connected(etcd.settings) as client:
             registry = EtcdRegistry(client, etcd.prefix, shared, node, session, deadline)
             yield Connection(registry, registry.singles)
+
+    @contextmanager
+    def _connected(self, settings: Settings) -> Iterator[Store]:
+        if not self.keep_open:
+            with closing(self.connect(settings)) as client:
+                yield client
+            return
+        if settings not in self._clients:
+            self._clients[settings] = self.connect(settings)
+        yield self._clients[settings]
 
     def _identify(self, file: NodeFile) -> str:
         """Return this machine's identity; put a journal aside that another machine began."""
@@ -136,10 +168,10 @@ class Wiring:
 
         hardware = hardware_identity(self.sys, file.node_id)
         with self.journal() as journal, journal.transaction(synced=True) as tx:
-            former = tx.blocks.identify(file.node, hardware)
-        if former == hardware:
-            return hardware
-        aside = put_aside(self.paths.journal, self.locks)
+            former, same = tx.blocks.identify(file.node, hardware, self.boot_id())
+        if same:
+            return former
+        aside = put_aside(self.paths.journal, self.locks, self._kept.close)
         raise CniError(
             Code.TRY_AGAIN,
             f"{self.paths.journal} was begun on another machine: its hardware is {former}, and "

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import logging
 import secrets
+from dataclasses import replace
 
 from ipam.blocks import Block, Intent, State
 from ipam.definition import Definition
 from ipam.holding.desk import Desk
-from ipam.journal.transaction import Claim, Moment, Transaction
-from ipam.ranges import Span
-from ipam.registry.interface import FullError, Joined, Proposal, Registry
+from ipam.journal.transaction import Transaction
+from ipam.registry.interface import FullError, Proposal, Registry
 
 log = logging.getLogger(__name__)
 
@@ -25,37 +25,9 @@ NO_SPARE_ABOVE = 0.9
 """… and above which it gives back the one that it does not need."""
 
 
-def join(desk: Desk, registry: Registry) -> None:
-    """Bring the node's blocks up to this boot, unless they are (RegistryError, EtcdError)."""
-    boot_id, fabrics = desk.now().boot_id, desk.fabrics()
-    with desk.keep() as tx:
-        pending = [fabric for fabric in fabrics if not tx.blocks.confirmed(fabric, boot_id)]
-    if not pending:
-        return
-    for fabric in pending:
-        settle(desk, registry, fabric)
-        finish_returns(desk, registry, fabric)
-    with desk.keep() as tx:
-        known = [
-            block
-            for fabric in pending
-            for state in (State.OWNED, State.SPARE)
-            for block in _in_state(tx, fabric, state)
-        ]
-    joined = registry.join(pending, known)
-    lost_claims = [claim for block in joined.retired for claim in registry.claims_in(block)]
-    with desk.keep(synced=True) as tx:
-        for fabric in pending:
-            for block in _in_state(tx, fabric, State.RETIRED):
-                tx.blocks.drop(block)
-        _apply(tx, joined, desk.now())
-        for claim in lost_claims:
-            tx.recover(claim.fabric, Claim(claim.slot, claim.container_id, claim.pod, desk.now()))
-    for fabric in pending:
-        _claim_below_claims(desk, registry, fabric)
-    with desk.keep(synced=True) as tx:
-        for fabric in pending:
-            tx.blocks.confirm(fabric, boot_id)
+def expect(tx: Transaction, definition: Definition) -> None:
+    """Use the blocks of a fabric only while the registry has agreed to its definition."""
+    tx.blocks.expect(definition.name, definition.text)
 
 
 def acquire(desk: Desk, registry: Registry, fabric: str, *, spare: bool = False) -> None:
@@ -73,12 +45,15 @@ def acquire(desk: Desk, registry: Registry, fabric: str, *, spare: bool = False)
         proposal = registry.propose(fabric)
         with desk.keep() as tx:
             tx.blocks.note_taken(fabric, proposal.taken)
-            owned = {tenure.block.span for tenure in tx.blocks.of(fabric)}
-        if owned.issuperset(proposal.spans):
+            tenures = tx.blocks.of(fabric)
+        if {tenure.block.span for tenure in tenures}.issuperset(proposal.spans):
             raise FullError(f"this node has all of fabric {fabric}")
         if spare and proposal.taken >= SPARE_BELOW:
             return
-        if _claim(desk, registry, fabric, proposal, spare=spare):
+        # Pods of a lost journal may live in a block that the registry has forgotten.
+        retired = {tenure.block.span for tenure in tenures if tenure.state is State.RETIRED}
+        spans = tuple(span for span in proposal.spans if span not in retired)
+        if claim_one(desk, registry, fabric, replace(proposal, spans=spans), spare=spare):
             return
     raise FullError(f"others took each block of fabric {fabric} that was free a moment ago")
 
@@ -95,7 +70,7 @@ def settle(desk: Desk, registry: Registry, fabric: str) -> bool:
 def finish_returns(desk: Desk, registry: Registry, fabric: str) -> None:
     """Carry out the returns of blocks that are under way."""
     with desk.keep() as tx:
-        returning = _in_state(tx, fabric, State.RETURNING)
+        returning = in_state(tx, fabric, State.RETURNING)
     for block in returning:
         gone = registry.give_back(block)
         with desk.keep(synced=True) as tx:
@@ -106,7 +81,7 @@ def finish_returns(desk: Desk, registry: Registry, fabric: str) -> None:
 
 
 def begin_returns(desk: Desk, fabric: str, return_after: int) -> bool:
-    """Take blocks out of use that nothing needs; tell whether there are any.
+    """Take blocks out of use that nothing needs; tell whether any are to be returned.
 
     Args:
         desk: the node's.
@@ -124,7 +99,7 @@ def begin_returns(desk: Desk, fabric: str, return_after: int) -> bool:
         ]
         for block in leaving:
             tx.blocks.withdraw(block, State.RETURNING)
-    return bool(leaving)
+        return bool(in_state(tx, fabric, State.RETURNING))
 
 
 def surplus_from(taken: float) -> int:
@@ -154,22 +129,10 @@ def lose(tx: Transaction, block: Block) -> None:
     tx.blocks.withdraw(block, State.LOST)
 
 
-def _apply(tx: Transaction, joined: Joined, now: Moment) -> None:
-    for block in joined.confirmed:
-        tx.blocks.renew(block)
-    for block in joined.lost:
-        lose(tx, block)
-    for block in joined.adopted:
-        tx.blocks.adopt(block, now.ns)
-        tx.outbox.mark_all(block.fabric, block.span)  # the mirror still has who was there
-    for block in joined.retired:
-        log.warning("%s is retired: an earlier journal of this boot had claims in it", block)
-        tx.blocks.withdraw(block, State.RETIRED)
-
-
-def _claim(
+def claim_one(
     desk: Desk, registry: Registry, fabric: str, proposal: Proposal, *, spare: bool = False
 ) -> bool:
+    """Claim one of some blocks; tell whether it got one (RegistryError, EtcdError)."""
     intent = Intent(fabric, secrets.token_hex(8), proposal.spans)
     with desk.keep(synced=True) as tx:
         tx.blocks.put_intent(intent)
@@ -180,34 +143,11 @@ def _book(desk: Desk, intent: Intent, block: Block | None, *, spare: bool = Fals
     """Note the outcome of a claim."""
     with desk.keep(synced=True) as tx:
         tx.blocks.drop_intent(intent.fabric)
-        if block and spare:
-            tx.blocks.save(block)
-        elif block:
-            tx.blocks.take(block, desk.now().ns)
+        if block:
+            tx.blocks.take(block, desk.now().ns, spare=spare)
     return block is not None
 
 
-def _claim_below_claims(desk: Desk, registry: Registry, fabric: str) -> None:
-    """Claim the blocks that live claims lie in, of a fabric that was this node's own until now."""
-    definition = desk.definitions[fabric]
-    with desk.keep() as tx:
-        spans = _uncovered(tx, definition)
-    for span in spans:
-        revision = registry.propose(fabric).revision
-        if not _claim(desk, registry, fabric, Proposal((span,), revision, 0.0)):
-            with desk.keep(synced=True) as tx:
-                lose(tx, Block(fabric, span))
-
-
-def _uncovered(tx: Transaction, definition: Definition) -> list[Span]:
-    fabric = definition.name
-    spans = {
-        definition.block_of(slot)
-        for slot in tx.slots_held(fabric)
-        if not tx.outbox.singles(fabric, slot) and not tx.blocks.covering(fabric, slot)
-    }
-    return sorted(spans)
-
-
-def _in_state(tx: Transaction, fabric: str, state: State) -> list[Block]:
+def in_state(tx: Transaction, fabric: str, state: State) -> list[Block]:
+    """Return the blocks of a fabric that are in a state."""
     return [tenure.block for tenure in tx.blocks.of(fabric) if tenure.state is state]

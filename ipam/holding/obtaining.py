@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from cni.protocol.errors import CniError, Code
 from ipam.etcd.interface import EtcdError, UnavailableError
-from ipam.holding import blocks
+from ipam.holding import blocks, joining
 from ipam.holding.desk import Desk
 from ipam.holding.restoring import answering
 from ipam.registry.interface import RegistryError
@@ -28,7 +28,7 @@ def obtain(desk: Desk, fabric: str, attempt: Callable[[], int | None]) -> int | 
     """
     try:
         with desk.deal() as connection, answering(desk, connection):
-            blocks.join(desk, connection.registry)
+            joining.join(desk, connection)
             # Others may have claimed one while this one waited.
             slot = attempt()
             if slot is None:
@@ -50,7 +50,7 @@ def inquire(desk: Desk, fabric: str | None) -> None:
     """
     try:
         with desk.deal() as connection, answering(desk, connection):
-            blocks.join(desk, connection.registry)
+            joining.join(desk, connection)
             if fabric is not None:
                 connection.registry.propose(fabric)
     except (RegistryError, EtcdError) as error:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ipam.blocks import Block, State
 from ipam.holding.desk import Connection, Desk
 from ipam.holding.telling import mirrored
-from ipam.journal.transaction import Transaction
-from ipam.registry.interface import FrozenError, RestoredError, TakenError
+from ipam.journal.transaction import Moment, Transaction
+from ipam.registry.interface import FrozenError, Held, RestoredError
 
 log = logging.getLogger(__name__)
 
@@ -32,53 +32,51 @@ def answering(desk: Desk, connection: Connection) -> Iterator[None]:
 def put_back(desk: Desk, connection: Connection) -> None:
     """Put back what a restored etcd may have forgotten of this node, and tell it all anew.
 
-    Claims that are under way are settled first: a block that one got meanwhile is nobody else's.
+    A block that was lost, and in which pods live, comes back, but nothing more is given out of it:
+    others may have pods there too.
 
     Raises:
         RegistryError, EtcdError: then all of it is done again with the next deal.
     """
-    registry = connection.registry
     fabrics = desk.fabrics()
+    now = desk.now()
     with desk.keep() as tx:
         blocks = [block for fabric in fabrics for block in _asserted(tx, fabric)]
-    restored = registry.restore(fabrics, blocks)
-    now = desk.now()
+        held = list(_held(tx, fabrics, now))
+        joined = [fabric for fabric in fabrics if tx.blocks.confirmed(fabric, now.boot_id)]
+    restored = connection.registry.restore(fabrics, blocks, held, joined)
     with desk.keep(synced=True) as tx:
         for block in restored.kept:
             tenure = tx.blocks.covering(block.fabric, block.span.first)
             if tenure and tenure.state is State.LOST:
-                tx.blocks.adopt(block, now.ns)
+                tx.blocks.withdraw(block, State.RETIRED)
             else:
                 tx.blocks.renew(block)
         for block in restored.conflicts:
             log.error("%s was restored to another node; nothing of it is given out here", block)
-            tx.blocks.withdraw(block, State.LOST)
+            tenure = tx.blocks.covering(block.fabric, block.span.first)
+            if tenure and tenure.state is not State.RETIRED:
+                tx.blocks.withdraw(block, State.LOST)
+        for reason in restored.refused:
+            log.error("an address of this node was restored to somebody else: %s", reason)
         # What the mirror has is as old as the backup.
         for fabric in fabrics:
             for tenure in tx.blocks.of(fabric):
-                tx.outbox.mark_all(fabric, tenure.block.span)
-    _hold_again(desk, connection)
+                if tenure.state is State.OWNED:
+                    tx.outbox.mark_all(fabric, tenure.block.span)
+            for slot in tx.slots_held(fabric):
+                tx.outbox.mark(fabric, slot)
 
 
 def _asserted(tx: Transaction, fabric: str) -> list[Block]:
-    """Return the blocks that are this node's, those that another node has been restored to too."""
-    states = (State.OWNED, State.SPARE, State.LOST)
-    return [tenure.block for tenure in tx.blocks.of(fabric) if tenure.state in states]
+    """Return the blocks that are this node's, or in which its pods may live."""
+    tx.blocks.forget_lost(fabric)
+    return [one.block for one in tx.blocks.of(fabric) if one.state is not State.RETURNING]
 
 
-def _hold_again(desk: Desk, connection: Connection) -> None:
-    if connection.singles is None:
-        return
-    now = desk.now()
-    with desk.keep() as tx:
-        held = [
-            (single, mirrored(tx, single.fabric, claim, now))
-            for single in tx.outbox.all_singles()
-            if (claim := tx.holder(single.fabric, single.slot))
-            and claim.container_id == single.container_id
-        ]
-    for single, seen in held:
-        try:
-            connection.singles.hold(single, seen)
-        except TakenError as error:
-            log.error("an address of this node was restored to somebody else: %s", error)  # noqa: TRY400
+def _held(tx: Transaction, fabrics: Sequence[str], now: Moment) -> Iterator[Held]:
+    """Yield the addresses that were claimed one by one and have their holder."""
+    for single in tx.outbox.all_singles():
+        claim = tx.holder(single.fabric, single.slot)
+        if claim and claim.container_id == single.container_id and single.fabric in fabrics:
+            yield single, mirrored(tx, single.fabric, claim, now)

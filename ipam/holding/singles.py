@@ -1,8 +1,8 @@
 """Addresses that are claimed one by one: requested ones, and those that a pod gets again.
 
-The journal has the claim before the registry is asked for it, so that nothing that is granted there
-can be forgotten here; what was refused is taken out again, and the outbox sees to it that the
-registry ends it too, should the request be carried out late.
+The outbox has the address before the registry is asked for it, so that nothing that is granted
+there can be forgotten here: it is released unless a container has it.  The journal has the claim
+only when it is granted, so that nobody who asks again is given what was not.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from ipam.blocks import Single
 from ipam.etcd.interface import EtcdError
-from ipam.holding import blocks
+from ipam.holding import joining
 from ipam.holding.desk import Desk
 from ipam.holding.obtaining import refusal
 from ipam.holding.restoring import answering
@@ -44,7 +44,7 @@ def claim(desk: Desk, wish: Wish, container_id: str, take: Take) -> int:
     """Claim an address by itself; return its slot (CniError, code 11)."""
     try:
         with desk.deal() as connection, answering(desk, connection):
-            blocks.join(desk, connection.registry)
+            joining.join(desk, connection)
             registry = connection.singles
             if registry is None:
                 raise RegistryError("addresses are claimed one by one in etcd only")  # noqa: TRY301 - told as any other
@@ -67,17 +67,17 @@ def claim(desk: Desk, wish: Wish, container_id: str, take: Take) -> int:
 
 
 def _hold(desk: Desk, registry: Singles, single: Single, take: Take) -> int:
-    with desk.keep(synced=True) as tx:
+    with desk.open_journal() as journal:
+        with journal.rehearsal() as tx:
+            take(tx, single)
+            claimed = tx.holder(single.fabric, single.slot)
+            seen = mirrored(tx, single.fabric, claimed, desk.now()) if claimed else None
+        if seen is None:
+            raise LookupError(f"slot {single.slot} was taken, and nobody has it")
+        with journal.transaction(synced=True) as tx:
+            tx.outbox.put_single(single)
+            tx.outbox.mark(single.fabric, single.slot)
+    registry.hold(single, seen)
+    with desk.keep() as tx:
         take(tx, single)
-        claimed = tx.holder(single.fabric, single.slot)
-        seen = mirrored(tx, single.fabric, claimed, desk.now()) if claimed else None
-    if seen is None:
-        raise LookupError(f"slot {single.slot} was taken, and nobody has it")
-    try:
-        registry.hold(single, seen)
-    except BaseException:
-        with desk.keep() as tx:
-            for held in tx.held_by_container(single.container_id, single.fabric, single.slot):
-                tx.detach(held, desk.now())
-        raise
     return single.slot

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 
 from ipam.etcd.interface import EtcdError
-from ipam.holding import blocks
+from ipam.holding import blocks, joining
 from ipam.holding.desk import Desk
 from ipam.holding.restoring import answering, put_back
 from ipam.holding.telling import tell
@@ -31,7 +32,9 @@ def run(desk: Desk, return_after: float) -> bool:
         Whether all of it is done; otherwise the registry was in the way, and the log says how.
     """
     try:
-        while not _drain(desk):
+        restored = False
+        while not (progress := _drain(desk, restored=restored)).done:
+            restored |= progress.restored
             time.sleep(_PAUSE)
         for fabric in desk.fabrics():
             _tidy(desk, fabric, return_after)
@@ -41,17 +44,33 @@ def run(desk: Desk, return_after: float) -> bool:
     return True
 
 
-def _drain(desk: Desk) -> bool:
-    """Tell the registry what there is to tell, for one deal; tell whether that was all."""
+@dataclass(slots=True)
+class _Progress:
+    done: bool = False
+    restored: bool = False
+    """What a restored etcd had forgotten was put back."""
+
+
+def _drain(desk: Desk, *, restored: bool) -> _Progress:
+    """Tell the registry what there is to tell, for one deal.
+
+    Args:
+        desk: the node's.
+        restored: what a restored etcd has forgotten was put back; once is enough, for a conflict
+            stays as long as another node leaves it.
+    """
+    progress = _Progress(restored=restored)
     with desk.deal() as connection, answering(desk, connection):
-        blocks.join(desk, connection.registry)
+        joining.join(desk, connection)
         for _ in range(_ROUNDS):
             with desk.keep() as tx:
                 if tx.outbox.empty():
-                    return True
-            if tell(desk, connection).frozen:
+                    progress.done = True
+                    break
+            if tell(desk, connection).frozen and not progress.restored:
                 put_back(desk, connection)
-    return False
+                progress.restored = True
+    return progress
 
 
 def _tidy(desk: Desk, fabric: str, return_after: float) -> None:

@@ -65,6 +65,14 @@ class Blocks:
         """Note that it has."""
         self._execute("UPDATE fabrics SET confirmed = ? WHERE name = ?", (boot_id, fabric))
 
+    def expect(self, fabric: str, definition: str) -> None:
+        """Let nothing be confirmed that was so under another definition of the fabric."""
+        key = f"definition:{fabric}"
+        row = self._execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        if row != (definition,):
+            self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, definition))
+            self._execute("UPDATE fabrics SET confirmed = '' WHERE name = ?", (fabric,))
+
     # ── blocks ────────────────────────────────────────────────────────────────────────────────
 
     def covering(self, fabric: str, slot: int) -> Tenure | None:
@@ -109,27 +117,35 @@ class Blocks:
         self._put(block, State.OWNED)
         self._pool.add(block.fabric, block.span.first, block.span.last)
 
-    def take(self, block: Block, freed_at: int) -> None:
-        """Own a block that was claimed; what this node may just have used of it rests."""
+    def take(self, block: Block, freed_at: int, *, spare: bool = False) -> None:
+        """Own a block that was claimed; what this node may just have used of it rests.
+
+        Args:
+            block: which.
+            freed_at: since when (ns) it then rests.
+            spare: keep it for later, when nothing of it was used.
+        """
         used = self._execute(
             "SELECT 1 FROM claims WHERE fabric = ? AND slot BETWEEN ? AND ? LIMIT 1",
             (block.fabric, block.span.first, block.span.last),
         ).fetchone()
         if used or self.covering(block.fabric, block.span.first):
             self.adopt(block, freed_at)
+        elif spare:
+            self._put(block, State.SPARE)
         else:
             self.add(block)
 
-    def save(self, block: Block) -> None:
-        """Own a block that nobody had, and keep it for later."""
-        self._put(block, State.SPARE)
-
     def activate(self, fabric: str) -> bool:
         """Bring a spare block into use; tell whether there was one."""
-        spare = next((one.block for one in self.of(fabric) if one.state is State.SPARE), None)
-        if spare is not None:
-            self.add(spare)
-        return spare is not None
+        row = self._execute(
+            f"SELECT {_COLUMNS} FROM blocks WHERE fabric = ? AND state = 'spare'"  # noqa: S608 - fixed
+            " ORDER BY last LIMIT 1",
+            (fabric,),
+        ).fetchone()
+        if row:
+            self.add(_tenure(row).block)
+        return row is not None
 
     def adopt(self, block: Block, freed_at: int) -> None:
         """Own a block that may just have been used: all that nobody holds rests."""
@@ -223,20 +239,31 @@ class Blocks:
         ):
             self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, str(value)))
 
-    def identify(self, node: str, hardware: str) -> str:
-        """Keep on which machine this journal was begun; return the hardware that it has.
+    def identify(self, node: str, hardware: str, boot_id: str) -> tuple[str, bool]:
+        """Keep on which machine this journal was begun.
 
-        A machine with another name joins anew: others must learn it.
+        A machine with another name joins anew: others must learn it.  What its hardware looked
+        like first in a boot it is for all of that boot: adapters come and go.
+
+        Args:
+            node: the name that it has.
+            hardware: what its hardware looks like.
+            boot_id: in which boot.
+
+        Returns:
+            The hardware that the journal was begun on, and whether it is this machine's.
         """
         known = dict(self._execute("SELECT key, value FROM meta").fetchall())
-        if "hardware" in known and known["hardware"] != hardware:
-            return str(known["hardware"])
+        if known.get("identified") == boot_id:
+            hardware = str(known["hardware"])
+        elif known.get("hardware", hardware) != hardware:
+            return str(known["hardware"]), False
         if known.get("node") != node:
             self._execute("UPDATE fabrics SET confirmed = ''")
-        for key, value in (("node", node), ("hardware", hardware)):
+        for key, value in (("node", node), ("hardware", hardware), ("identified", boot_id)):
             if known.get(key) != value:
                 self._execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
-        return hardware
+        return hardware, True
 
 
 def _tenure(row: tuple[Any, ...]) -> Tenure:

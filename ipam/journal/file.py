@@ -7,7 +7,7 @@ import os
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -133,8 +133,7 @@ class KeptJournal:
         if identity != self._identity:
             self.close()  # somebody has moved it aside
         if self._connection is None:
-            # Its lock lets one thread at a time use it.
-            self._connection = _connect(self._file, any_thread=True)
+            self._connection = _connect(self._file)
             self._identity = identity
         return self._connection
 
@@ -153,17 +152,26 @@ def _create(file: Path) -> None:
     with closing(_connect(draft)) as connection:
         _make_tables(connection)
         connection.execute("PRAGMA journal_mode = WAL")
+    # SQLite would play what one has left that was moved away into the new one.
+    for leftover in ("-wal", "-shm"):
+        file.with_name(file.name + leftover).unlink(missing_ok=True)
     draft.rename(file)
 
 
-def put_aside(file: Path, locks: Locks) -> Path:
+def put_aside(file: Path, locks: Locks, let_go: Callable[[], None] = lambda: None) -> Path:
     """Move a journal where nobody finds it, and keep it; return where.
+
+    Args:
+        file: where it is.
+        locks: the node's lock files.
+        let_go: closes what this process keeps open of it; no thread can open it again meanwhile.
 
     Raises:
         CniError: code 5, when another process keeps it open: it would write into the next one.
         OSError: it cannot be moved.
     """
     with locks.journal(), _explained(file):
+        let_go()
         # Only who has it alone can end its write-ahead log.
         with closing(_connect(file)) as connection:
             connection.execute("PRAGMA journal_mode = DELETE")
@@ -187,13 +195,13 @@ def _make_tables(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO meta VALUES ('journal-id', ?)", (secrets.token_hex(16),))
 
 
-def _connect(file: Path, *, any_thread: bool = False) -> sqlite3.Connection:
+def _connect(file: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         f"{file.absolute().as_uri()}?mode=rw",
         uri=True,
         isolation_level=None,
         timeout=_BUSY,
-        check_same_thread=not any_thread,
+        check_same_thread=False,  # the lock lets one at a time use it
     )
     connection.execute("PRAGMA foreign_keys = ON")
     return connection

@@ -228,13 +228,6 @@ class Transaction:
         rows = self._execute("SELECT slot FROM claims WHERE fabric = ? ORDER BY slot", (fabric,))
         return [slot for (slot,) in rows]
 
-    def held_by_container(self, container_id: str, fabric: str, slot: int) -> list[Held]:
-        """Return a container's attachments that use a slot."""
-        where = "WHERE a.container = ? AND a.fabric = ? AND a.slot = ?"
-        return [
-            _held(row) for row in self._execute(f"{_HELD} {where}", (container_id, fabric, slot))
-        ]
-
     def all_held(self) -> list[Held]:
         """Return what every attachment holds, by fabric, slot and rail."""
         return [_held(row) for row in self._execute(f"{_HELD} ORDER BY fabric, slot, rail")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from ipam.blocks import Block, Intent, Session
 from ipam.definition import Definition
@@ -11,6 +11,7 @@ from ipam.etcd.interface import Etcd
 from ipam.registry.deadline import Deadline
 from ipam.registry.interface import (
     Change,
+    Held,
     Joined,
     Mirrored,
     Node,
@@ -50,14 +51,18 @@ class EtcdRegistry:
     ) -> None:
         layout, lottery = Layout(prefix), random.Random()  # noqa: S311 - places, no secrets
         writer = Writer(etcd, session, node.name, layout.writer(node.journal_id), deadline)
-        self._membership = Membership(writer, layout, node)
+        self._membership = Membership(writer, layout, node, session)
         self._territory = Territory(writer, layout, node, session, definitions, lottery)
         self._mirror = Mirror(writer, layout, node, session)
-        self._restoration = Restoration(writer, layout, node, session)
         self.singles = Singles(etcd, writer, layout, node, deadline, definitions, lottery)
+        self._restoration = Restoration(
+            writer, layout, node, session, self._membership, self.singles
+        )
 
     def join(self, fabrics: Sequence[str], known: Sequence[Block]) -> Joined:
         """Confirm a node's blocks after its boot."""
+        for fabric in fabrics:
+            self._territory.agree(fabric)
         return self._membership.join(fabrics, known)
 
     def propose(self, fabric: str) -> Proposal:
@@ -84,6 +89,12 @@ class EtcdRegistry:
         """Return what the mirror has in a block."""
         return self._mirror.claims_in(block)
 
-    def restore(self, fabrics: Sequence[str], blocks: Sequence[Block]) -> Restored:
-        """Put blocks back after etcd was restored from a backup."""
-        return self._restoration.restore(fabrics, blocks)
+    def restore(
+        self,
+        fabrics: Sequence[str],
+        blocks: Sequence[Block],
+        held: Sequence[Held],
+        joined: Collection[str] = (),
+    ) -> Restored:
+        """Put everything back after etcd was restored from a backup."""
+        return self._restoration.restore(fabrics, blocks, held, joined)

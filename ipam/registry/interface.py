@@ -5,9 +5,9 @@ A registry answers for one node, within one request's time; the journal remember
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from cni.protocol.request import Pod
 from ipam.blocks import Block, Intent, Single
@@ -145,7 +145,13 @@ class Restored:
 
     kept: tuple[Block, ...] = ()
     conflicts: tuple[Block, ...] = ()
-    """Somebody else has claimed them meanwhile."""
+    """Somebody else has them."""
+    refused: tuple[str, ...] = ()
+    """Why addresses that were claimed one by one could not be had again."""
+
+
+Held: TypeAlias = tuple[Single, Mirrored]
+"""An address claimed by itself, and who has it."""
 
 
 class Registry(Protocol):
@@ -164,7 +170,9 @@ class Registry(Protocol):
             known: the blocks of theirs that the journal has as this node's.
 
         Raises:
-            DisagreementError: another machine that is alive has this node's name.
+            DisagreementError: another machine that is alive has this node's name or journal, or a
+                fabric is not the same there.
+            FrozenError: etcd is being restored.
         """
         ...
 
@@ -197,12 +205,20 @@ class Registry(Protocol):
         """Return what the mirror has in a block."""
         ...
 
-    def restore(self, fabrics: Sequence[str], blocks: Sequence[Block]) -> Restored:
-        """Put blocks back that a restored etcd may have forgotten; nobody claims until then.
+    def restore(
+        self,
+        fabrics: Sequence[str],
+        blocks: Sequence[Block],
+        held: Sequence[Held],
+        joined: Collection[str] = (),
+    ) -> Restored:
+        """Put back what a restored etcd may have forgotten; nobody claims until then.
 
         Args:
             fabrics: those of the node.
-            blocks: all that its journal has as its own in them.
+            blocks: all that its journal has as its own in them, or where its pods may be.
+            held: the addresses that it has claimed one by one.
+            joined: the fabrics in which it knows all that lost journals of this boot had.
         """
         ...
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ipam.blocks import Block
@@ -35,9 +35,22 @@ def entries(writer: Writer, keys: Keys) -> Iterator[KeyValue]:
         keys = replace(keys, first=found.entries[-1].key + "\0")
 
 
-def listed(writer: Writer, layout: Layout, fabric: str) -> Iterator[Listed]:
-    """Yield a fabric's blocks."""
+def listed(
+    writer: Writer, layout: Layout, fabric: str, mentioning: Sequence[str] = ()
+) -> Iterator[Listed]:
+    """Yield a fabric's blocks.
+
+    Args:
+        writer: reads them.
+        layout: where they are.
+        fabric: whose.
+        mentioning: with it, only those whose record has one of these texts (ASCII) somewhere: to
+            read thousands of others' takes long.
+    """
+    texts = [text.encode() for text in mentioning]
     for entry in entries(writer, layout.blocks(fabric)):
+        if texts and not any(text in entry.value for text in texts):
+            continue
         record = BlockRecord.decode(entry.key, entry.value)
         first = slot_of(entry.key)
         span = Span(first, first + record.size - 1)

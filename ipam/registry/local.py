@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ipam.blocks import Block, Intent
 from ipam.ranges import EVERY_SLOT
 from ipam.registry.interface import (
     Change,
+    Held,
     Joined,
     Mirrored,
     Proposal,
@@ -53,7 +54,13 @@ class LocalRegistry:
         del block
         return []
 
-    def restore(self, fabrics: Sequence[str], blocks: Sequence[Block]) -> Restored:
+    def restore(
+        self,
+        fabrics: Sequence[str],
+        blocks: Sequence[Block],
+        held: Sequence[Held],
+        joined: Collection[str] = (),
+    ) -> Restored:
         """Keep everything."""
-        del fabrics
+        del fabrics, held, joined
         return Restored(kept=tuple(blocks))

@@ -61,7 +61,9 @@ class Mirror:
         for entry in found.entries:
             record = BlockRecord.decode(entry.key, entry.value)
             same = entry.mod_revision == block.revision
-            if same or record.journal == self._node.journal_id:
+            mine = (self._node.journal_id, self._node.boot_id)
+            # A clone of this machine has the journal too, in a boot of its own.
+            if same or (record.journal, record.boot) == mine:
                 return Block(block.fabric, block.span, entry.create_revision, entry.mod_revision)
         return None
 

@@ -80,8 +80,6 @@ class Singles:
         mine = self._record(single, claim)
         for _ in range(_ATTEMPTS):
             standing = self._standing(key)
-            if standing.record and self._is(standing.record, single.container_id):
-                return
             guards = [modified_at(key, standing.revision), *self._proof(single, standing)]
             write: list[Operation] = [Put(key, mine.encode())]
             if single.sticky:
@@ -119,7 +117,7 @@ class Singles:
         # A turn, so that no late claim of this container is applied hereafter.
         [found] = self._writer.turn((), (Get(Keys(key)),))
         record = _record(found)
-        if record is None or not self._is(record, single.container_id):
+        if record is None or not self._was(record, single.container_id):
             return
         guard = modified_at(key, found.entries[0].mod_revision)
         self._writer.turn((Txn((guard,), self._farewell(single, key, record)),))
@@ -152,7 +150,8 @@ class Singles:
     def _proof(self, single: Single, standing: _Standing) -> list[Compare]:
         """Return what must go on being true for the holder to have gone (TakenError)."""
         record, node = standing.record, standing.node
-        if record is None:
+        # Its own is claimed again: a release of it may be on its way, and only a write ends that.
+        if record is None or self._is(record, single.container_id):
             return []
         if record.released and record.sticky == single.sticky:
             return []
@@ -184,6 +183,13 @@ class Singles:
             container_id,
             self._node.hardware,
             self._node.boot_id,
+        )
+
+    def _was(self, record: StaticRecord, container_id: str) -> bool:
+        """Tell whether a container of this machine has it, or had it in an earlier boot."""
+        return not record.released and (record.container, record.journal) == (
+            container_id,
+            self._node.journal_id,
         )
 
 

@@ -97,6 +97,12 @@ class Territory:
         self._definitions = definitions
         self._lottery = lottery
 
+    def agree(self, fabric: str) -> int:
+        """Return the revision of a fabric's definition (DisagreementError)."""
+        definition = self._definitions[fabric]
+        [found] = self._writer.look(Get(Keys(self._layout.fabric(fabric))))
+        return self._agreed(definition, found)
+
     def propose(self, fabric: str) -> Proposal:
         """Look for blocks to claim, a window at a time."""
         definition = self._definitions[fabric]
@@ -127,7 +133,7 @@ class Territory:
             (Txn(guards, first_free),), (Get(Keys(layout.frozen)), *self._looks(intent))
         )
         if frozen.entries:
-            raise self._frozen(frozen.entries[0])
+            raise frozen_error(frozen.entries[0], self._session)
         return self._mine(intent, blocks)
 
     def settle(self, intent: Intent) -> Block | None:
@@ -151,28 +157,25 @@ class Territory:
         found, blocks = self._writer.look(
             Get(Keys(key)), Get(self._layout.blocks(definition.name, span), keys_only=True)
         )
-        if not found.entries:
-            [found] = self._writer.turn(
-                (Txn((absent(key),), (Put(key, encode(definition)),)),), (Get(Keys(key)),)
-            )
-        revision = agreed(definition, key, found)
+        revision = self._agreed(definition, found)
         taken = frozenset(slot_of(entry.key) for entry in blocks.entries)
         free = gaps(definition, window, taken)
         choices = self._lottery.sample(free, min(CHOICES, len(free)))
         return Proposal(tuple(choices), revision, len(taken) / (window.last - window.first + 1))
+
+    def _agreed(self, definition: Definition, found: Found) -> int:
+        key = self._layout.fabric(definition.name)
+        if not found.entries:
+            [found] = self._writer.turn(
+                (Txn((absent(key),), (Put(key, encode(definition)),)),), (Get(Keys(key)),)
+            )
+        return agreed(definition, key, found)
 
     def _refuse_full(self, definition: Definition) -> None:
         counted = Get(self._layout.blocks(definition.name), count_only=True)
         roomy = sum(run.last - run.first + 1 for run in definition.roomy_blocks)
         if self._writer.look(counted)[0].count >= roomy:
             raise self._full(definition)
-
-    def _frozen(self, entry: KeyValue) -> FrozenError:
-        record = FrozenRecord.decode(entry.key, entry.value)
-        return FrozenError(
-            f"no block is claimed since {record.since}: {record.reason} (node {record.node})",
-            answered=entry.mod_revision == self._session.frozen,
-        )
 
     @staticmethod
     def _full(definition: Definition) -> FullError:
@@ -194,6 +197,20 @@ class Territory:
                 if BlockRecord.decode(entry.key, entry.value).token == intent.token:
                     return Block(intent.fabric, span, entry.create_revision, entry.mod_revision)
         return None
+
+
+def frozen_error(entry: KeyValue, session: Session) -> FrozenError:
+    """Return the error of what is forbidden while an etcd is restored.
+
+    Args:
+        entry: the key `frozen`.
+        session: where the journal stands.
+    """
+    record = FrozenRecord.decode(entry.key, entry.value)
+    return FrozenError(
+        f"no block is claimed since {record.since}: {record.reason} (node {record.node})",
+        answered=entry.mod_revision == session.frozen,
+    )
 
 
 def encode(definition: Definition) -> bytes:

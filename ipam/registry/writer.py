@@ -95,5 +95,7 @@ class Writer:
     def _notice(self, revision: int) -> None:
         seen = self._session.seen
         if revision < seen:
+            # Restored from the same backup, `frozen` may stand at the same revision once more.
+            self._session.frozen = 0
             raise RestoredError(seen, revision)
         self._session.seen = revision
