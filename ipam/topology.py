@@ -169,11 +169,12 @@ def _displace(
         if overlap(rail, theirs)
     ]
     for rail, other, theirs in clashes:
-        if tx.in_use(other):
+        shared = tx.blocks.shared(other)
+        if shared or tx.in_use(other):
             raise CniError(
                 Code.INVALID_CONFIG,
                 f"rail {rail} of fabric {layout.fabric} overlaps rail {theirs} of fabric {other}, "
-                "which pods on this node use",
+                + ("which the cluster shares" if shared else "which pods on this node use"),
                 "a subnet belongs to one fabric: name that fabric and rail, or take another subnet",
             )
         _refuse_resting(tx, other, theirs, ready_at)

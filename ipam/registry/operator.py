@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from ipam.agreement import newly_withheld
 from ipam.definition import Definition
 from ipam.etcd.interface import (
-    Compare,
     Delete,
     Done,
     Etcd,
@@ -21,20 +20,18 @@ from ipam.etcd.interface import (
     Keys,
     Operation,
     Put,
-    Relation,
-    Target,
     Txn,
     modified_at,
     none_in,
 )
 from ipam.ranges import Span, Spans, joined
 from ipam.registry.deadline import Deadline
+from ipam.registry.fabrics import encode, refuse_overlap, untouched
 from ipam.registry.interface import RegistryError
 from ipam.registry.keys import Layout, slot_of
 from ipam.registry.lost import Reclaim
 from ipam.registry.overview import Answers, Stored, StoredFabric, span_of
 from ipam.registry.records import BlockRecord, ClaimRecord, Record, StaticRecord, StickyRecord, now
-from ipam.registry.territory import encode
 
 STICKY_KEPT = 14400
 """Seconds that a lost pod's sticky address waits for it: as `stickyTTL` is when nothing is said."""
@@ -176,8 +173,8 @@ class Operator:
         answered = Keys.below(self._layout.answer())
         guards = (
             modified_at(frozen.key, frozen.revision),
-            _untouched(answered, answers.revision),
-            _untouched(Keys.below(self._layout.node()), answers.revision),
+            untouched(answered, answers.revision),
+            untouched(Keys.below(self._layout.node()), answers.revision),
         )
         gone = (Delete(Keys(frozen.key)), Delete(answered))
         look = (Get(Keys(frozen.key), keys_only=True),)
@@ -194,7 +191,8 @@ class Operator:
             after: one that may follow it (`agreement.change_problems`).
 
         Raises:
-            RegistryError: it has changed meanwhile, or nodes own blocks that would lose slots.
+            RegistryError: it has changed meanwhile, nodes own blocks that would lose slots, or
+                another fabric has addresses of it.
         """
         layout, name = self._layout, after.name
         key, ranges = layout.fabric(name), withheld_blocks(before.definition, after)
@@ -204,9 +202,13 @@ class Operator:
                 f"{_RUNS}: change it in several steps"
             )
         runs = [layout.blocks(name, span) for span in ranges]
+        fabrics = Keys.below(layout.fabric())
+        stored = self._etcd.get(Get(fabrics), self._deadline.left())
+        refuse_overlap(after, stored.found.entries)
+        others = untouched(fabrics, stored.revision)
         outcome = self._etcd.txn(
             Txn(
-                (modified_at(key, before.revision), *map(none_in, runs)),
+                (modified_at(key, before.revision), others, *map(none_in, runs)),
                 (Put(key, encode(after)),),
                 (Get(Keys(key)), *map(Get, runs)),
             ),
@@ -220,6 +222,8 @@ class Operator:
             return entry.mod_revision  # an earlier attempt of this very call
         if entry is None or entry.mod_revision != before.revision:
             raise RegistryError(f"fabric {name} was changed by somebody else meanwhile: look again")
+        if not any(found.entries for found in owned):
+            raise RegistryError("another fabric was changed meanwhile: look again")
         raise RegistryError(_owners(name, owned))
 
     def _look(self, *gets: Get) -> list[Found]:
@@ -232,11 +236,6 @@ def withheld_blocks(before: Definition, after: Definition) -> Spans:
         Span(before.block_of(run.first).first, before.block_of(run.last).last)
         for run in newly_withheld(before, after)
     )
-
-
-def _untouched(keys: Keys, revision: int) -> Compare:
-    """Hold when no key of a range was put after a revision."""
-    return Compare(keys, Target.MOD, revision + 1, Relation.LESS)
 
 
 def _forget(claim: Stored[ClaimRecord]) -> Txn:

@@ -14,6 +14,7 @@ from ipam.definition import Definition
 from ipam.etcd.interface import Etcd, Get, Keys, KeyValue
 from ipam.ranges import Span
 from ipam.registry.deadline import Deadline
+from ipam.registry.fabrics import decode
 from ipam.registry.interface import RegistryError
 from ipam.registry.keys import Layout, slot_of
 from ipam.registry.records import (
@@ -28,7 +29,6 @@ from ipam.registry.records import (
     StickyRecord,
     now,
 )
-from ipam.registry.territory import decode
 
 _PAGE = 1000
 """Keys that are read in one go."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ipam.agreement import differences
 from ipam.blocks import Block, Intent, Session
-from ipam.definition import Definition, from_json
+from ipam.definition import Definition
 from ipam.etcd.interface import (
     Delete,
     Found,
@@ -24,8 +22,8 @@ from ipam.etcd.interface import (
     none_in,
 )
 from ipam.ranges import Span
+from ipam.registry.fabrics import agreed, encode, refuse_overlap, untouched
 from ipam.registry.interface import (
-    DisagreementError,
     FrozenError,
     FullError,
     Node,
@@ -33,6 +31,7 @@ from ipam.registry.interface import (
     RegistryError,
 )
 from ipam.registry.keys import Layout, slot_of
+from ipam.registry.listing import entries
 from ipam.registry.records import BlockRecord, FrozenRecord
 from ipam.registry.writer import Writer
 
@@ -40,6 +39,8 @@ WINDOW = 256
 """Block keys that are looked at in one go: etcd's work does not grow with the fabric."""
 CHOICES = 8
 """Blocks that one transaction tries in turn."""
+_RACES = 16
+"""Attempts to put a fabric while others put theirs."""
 _PATIENCE = 4
 """Full windows, after which it is counted whether there is any room at all."""
 
@@ -165,11 +166,19 @@ class Territory:
 
     def _agreed(self, definition: Definition, found: Found) -> int:
         key = self._layout.fabric(definition.name)
-        if not found.entries:
-            [found] = self._writer.turn(
-                (Txn((absent(key),), (Put(key, encode(definition)),)),), (Get(Keys(key)),)
-            )
-        return agreed(definition, key, found)
+        return agreed(definition, key, found if found.entries else self._define(definition, key))
+
+    def _define(self, definition: Definition, key: str) -> Found:
+        """Put a fabric that the registry does not know, unless another one has its addresses."""
+        fabrics = Keys.below(self._layout.fabric())
+        for _ in range(_RACES):
+            refuse_overlap(definition, entries(self._writer, fabrics))
+            guards = (absent(key), untouched(fabrics, self._session.seen))
+            write = Txn(guards, (Put(key, encode(definition)),))
+            [found] = self._writer.turn((write,), (Get(Keys(key)),))
+            if found.entries:
+                return found
+        raise RegistryError(f"fabric {definition.name} cannot be put: others are, all the time")
 
     def _refuse_full(self, definition: Definition) -> None:
         counted = Get(self._layout.blocks(definition.name), count_only=True)
@@ -211,29 +220,3 @@ def frozen_error(entry: KeyValue, session: Session) -> FrozenError:
         f"no block is claimed since {record.since}: {record.reason} (node {record.node})",
         answered=entry.mod_revision == session.frozen,
     )
-
-
-def encode(definition: Definition) -> bytes:
-    """Return the value of a fabric's key."""
-    return json.dumps(definition.to_json()).encode()
-
-
-def decode(key: str, value: bytes) -> Definition:
-    """Return the definition in a fabric's key (RegistryError when there is none)."""
-    try:
-        return from_json(json.loads(value))
-    except ValueError as error:
-        raise RegistryError(f"{key} in etcd is no fabric's definition: {error}") from None
-
-
-def agreed(mine: Definition, key: str, found: Found) -> int:
-    """Return the revision of a fabric's definition (DisagreementError unless it is mine)."""
-    [entry] = found.entries
-    theirs = decode(key, entry.value)
-    if theirs != mine:
-        raise DisagreementError(
-            f"fabric {mine.name} is not the same in this node's file and in the registry: "
-            + "; ".join(differences(mine, theirs)),
-            "give all nodes the same file; when the file is right: railctl fabric change",
-        )
-    return entry.mod_revision
