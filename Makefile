@@ -19,7 +19,7 @@ BUNDLE := dist/railcni/railcni
 SOURCES := $(shell find cni ipam install -type f -name '*.py' -o -name '*.spec')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lab lab-shell build bench lint lock clean build-packages run-packages test-packages cnitool etcd
+.PHONY: help demo test chaos lab lab-shell build bench lint lock clean build-packages run-packages test-packages cnitool etcd
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -30,6 +30,12 @@ demo: build run-packages ## give two pods four rails each, show them, take every
 test: lint build run-packages cnitool etcd ## pass judgement: lint and all tests
 	@PATH="$(CURDIR)/.cache/bin:$$PATH" $(BIN)/pytest --cov
 	@$(BIN)/python -m tests.vm
+
+# Another plan each time; the test says its seed, and RAILCNI_CHAOS_SEED brings it about again.
+chaos: export RAILCNI_CHAOS_SECONDS ?= 180
+chaos: export RAILCNI_CHAOS_SEED ?= $(shell date +%s)
+chaos: $(STUBS) etcd ## kill, freeze, clone and restore nodes and etcd for three minutes
+	@$(BIN)/pytest tests/chaos --capture=no
 
 lab: ARGS ?= -m 'not long'
 lab: build ## test with real SR-IOV drivers in a virtual machine; ARGS go to pytest
