@@ -31,6 +31,8 @@ def run(desk: Desk, return_after: float) -> bool:
     Returns:
         Whether all of it is done; otherwise the registry was in the way, and the log says how.
     """
+    if not desk.definitions:
+        return True  # there is nobody to tell; what there is to tell waits for a node file
     try:
         restored = False
         while not (progress := _drain(desk, restored=restored)).done:

@@ -42,3 +42,15 @@ def test_a_shared_fabric_does_not_become_local(world: World) -> None:
     error = refused(node.add)
     assert error.code == Code.INVALID_CONFIG
     assert "is shared by the cluster" in error.msg
+
+
+def test_what_the_mirror_is_to_be_told_waits_for_a_node_file(world: World) -> None:
+    node = world.machine()
+    pods = node.adds(2)
+    assert node.upkeep()
+    node.declare(LOCAL)
+    node.delete(pods[0])
+    assert node.upkeep()
+    node.declare(NODE_FILE)
+    assert node.upkeep()
+    assert world.mirror().keys() == {pods[1].slot}
