@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ipam.etcd.interface import Batch, Get, Keys, LeaseGoneError, Listing, Outcome, Txn
+from ipam.etcd.errors import LeaseGoneError
+from ipam.etcd.interface import Batch, Get, Keys, Listing, Outcome, Txn
 from ipam.etcd.settings import Settings
 
 if TYPE_CHECKING:

@@ -9,13 +9,7 @@ from __future__ import annotations
 import enum
 from typing import TYPE_CHECKING
 
-from ipam.etcd.interface import (
-    CompactedError,
-    DeniedError,
-    EtcdError,
-    LeaseGoneError,
-    RefusedError,
-)
+from ipam.etcd.errors import CompactedError, DeniedError, EtcdError, LeaseGoneError, RefusedError
 
 if TYPE_CHECKING:
     from ipam.etcd.settings import Settings

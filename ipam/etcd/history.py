@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 
+from ipam.etcd.errors import CompactedError, RefusedError
 from ipam.etcd.interface import (
-    CompactedError,
     Delete,
     Deleted,
     Done,
@@ -20,7 +20,6 @@ from ipam.etcd.interface import (
     Operation,
     Order,
     Put,
-    RefusedError,
     Txn,
     Written,
 )

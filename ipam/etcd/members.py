@@ -10,8 +10,8 @@ from pathlib import Path
 from ipam.etcd import calls, tls
 from ipam.etcd.calls import AnswerT, Call
 from ipam.etcd.channel import Channel, Metadata, Stream
+from ipam.etcd.errors import DeniedError, EtcdError, UnavailableError
 from ipam.etcd.failures import Remedy, StatusError, explain, judge
-from ipam.etcd.interface import DeniedError, EtcdError, UnavailableError
 from ipam.etcd.rotation import Rotation, attempt_seconds, pause_seconds
 from ipam.etcd.settings import Settings
 

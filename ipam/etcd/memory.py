@@ -12,20 +12,9 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from ipam.etcd.errors import CompactedError, LeaseGoneError
 from ipam.etcd.history import History, Path
-from ipam.etcd.interface import (
-    Batch,
-    CompactedError,
-    Delete,
-    Event,
-    Get,
-    Keys,
-    LeaseGoneError,
-    Listing,
-    Outcome,
-    Put,
-    Txn,
-)
+from ipam.etcd.interface import Batch, Delete, Event, Get, Keys, Listing, Outcome, Put, Txn
 from ipam.etcd.rules import TO_THE_END, check, check_keys
 
 ALL = Keys("\0", TO_THE_END)

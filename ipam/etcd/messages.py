@@ -8,13 +8,13 @@ from typing import TypeVar
 from google.protobuf.message import DecodeError
 
 from ipam.etcd import etcd_pb2 as pb
+from ipam.etcd.errors import EtcdError
 from ipam.etcd.interface import (
     Answer,
     Compare,
     Delete,
     Deleted,
     Done,
-    EtcdError,
     Event,
     Found,
     Get,

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from ipam.etcd.errors import RefusedError
 from ipam.etcd.interface import (
     Compare,
     Delete,
@@ -14,7 +15,6 @@ from ipam.etcd.interface import (
     KeyValue,
     Operation,
     Put,
-    RefusedError,
     Relation,
     Target,
     Txn,

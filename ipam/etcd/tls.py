@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from ipam.etcd.interface import DeniedError
+from ipam.etcd.errors import DeniedError
 from ipam.etcd.settings import Settings
 
 Stamp: TypeAlias = tuple[tuple[int, int, int] | None, ...]

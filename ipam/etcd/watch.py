@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 from ipam.etcd import calls, messages
 from ipam.etcd.channel import Stream
+from ipam.etcd.errors import CompactedError
 from ipam.etcd.failures import Remedy, StatusError, judge
-from ipam.etcd.interface import Batch, CompactedError, Event, Keys
+from ipam.etcd.interface import Batch, Event, Keys
 from ipam.etcd.members import Members
 from ipam.etcd.messages import Notice
 from ipam.etcd.rotation import attempt_seconds, pause_seconds

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cni.protocol.errors import CniError, Code
-from ipam.etcd.interface import EtcdError, UnavailableError
+from ipam.etcd.errors import EtcdError, UnavailableError
 from ipam.holding import blocks, joining
 from ipam.holding.desk import Desk
 from ipam.holding.restoring import answering

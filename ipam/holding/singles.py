@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from ipam.blocks import Single
-from ipam.etcd.interface import EtcdError
+from ipam.etcd.errors import EtcdError
 from ipam.holding import joining
 from ipam.holding.desk import Desk
 from ipam.holding.obtaining import refusal

@@ -6,7 +6,7 @@ import logging
 import time
 from dataclasses import dataclass
 
-from ipam.etcd.interface import EtcdError
+from ipam.etcd.errors import EtcdError
 from ipam.holding import blocks, joining
 from ipam.holding.desk import Desk
 from ipam.holding.restoring import answering, put_back

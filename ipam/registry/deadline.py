@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ipam.etcd.interface import UnavailableError
+from ipam.etcd.errors import UnavailableError
 
 
 class Deadline:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cni import __version__
-from ipam.etcd.interface import Etcd, Get, Keys, LeaseGoneError, Put, Txn, modified_at
+from ipam.etcd.errors import LeaseGoneError
+from ipam.etcd.interface import Etcd, Get, Keys, Put, Txn, modified_at
 from ipam.registry.interface import DisagreementError, Node
 from ipam.registry.keys import Layout
 from ipam.registry.membership import same_session

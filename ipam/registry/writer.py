@@ -12,16 +12,7 @@ from __future__ import annotations
 import secrets
 
 from ipam.blocks import Session
-from ipam.etcd.interface import (
-    Etcd,
-    Found,
-    Get,
-    Keys,
-    Operation,
-    Put,
-    Txn,
-    modified_at,
-)
+from ipam.etcd.interface import Etcd, Found, Get, Keys, Operation, Put, Txn, modified_at
 from ipam.registry.deadline import Deadline
 from ipam.registry.interface import RestoredError
 from ipam.registry.records import WriterRecord

@@ -26,7 +26,7 @@ from cni.protocol import request as requests
 from cni.protocol.errors import CniError
 from cni.protocol.request import Request
 from ipam.etcd.client import EtcdClient
-from ipam.etcd.interface import EtcdError
+from ipam.etcd.errors import EtcdError
 from ipam.holding import upkeep
 from ipam.identity import hardware_identity
 from ipam.plugin import RailIpam

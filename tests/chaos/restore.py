@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ipam.etcd.client import EtcdClient
-from ipam.etcd.interface import EtcdError
+from ipam.etcd.errors import EtcdError
 from ipam.registry.deadline import Deadline
 from ipam.registry.keys import Layout
 from ipam.registry.operator import Operator

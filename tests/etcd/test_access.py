@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ipam.etcd.interface import DeniedError, Keys, UnavailableError
+from ipam.etcd.errors import DeniedError, UnavailableError
+from ipam.etcd.interface import Keys
 from ipam.etcd.settings import Settings
 from tests.etcd.certificates import Authority, Pair
 from tests.etcd.cluster import PREFIX, USER, Cluster, Shape

@@ -9,18 +9,8 @@ from dataclasses import replace
 import pytest
 
 from ipam.etcd.client import EtcdClient
-from ipam.etcd.interface import (
-    CompactedError,
-    Done,
-    Event,
-    Get,
-    Keys,
-    Put,
-    Txn,
-    UnavailableError,
-    absent,
-    value_is,
-)
+from ipam.etcd.errors import CompactedError, UnavailableError
+from ipam.etcd.interface import Done, Event, Get, Keys, Put, Txn, absent, value_is
 from ipam.etcd.settings import Settings
 from tests.etcd.cluster import PREFIX, Cluster, Shape
 from tests.etcd.conftest import Connect, Start

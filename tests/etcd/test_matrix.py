@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ipam.etcd.interface import DeniedError, Etcd, Get, Keys, Put, Txn, absent
+from ipam.etcd.errors import DeniedError
+from ipam.etcd.interface import Etcd, Get, Keys, Put, Txn, absent
 from tests.etcd.cluster import PREFIX, Shape
 from tests.etcd.conftest import Connect, Start
 from tests.etcd.given import WITHIN, entry, events, put

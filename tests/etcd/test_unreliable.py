@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ipam.etcd.interface import (
-    CompactedError,
-    Get,
-    Keys,
-    LeaseGoneError,
-    Outcome,
-    Put,
-    Txn,
-    UnavailableError,
-    absent,
-)
+from ipam.etcd.errors import CompactedError, LeaseGoneError, UnavailableError
+from ipam.etcd.interface import Get, Keys, Outcome, Put, Txn, absent
 from ipam.etcd.memory import MemoryEtcd
 from tests.etcd.given import WITHIN, collect, entry, put
 from tests.etcd.unreliable import Call, Fault, Unreliable

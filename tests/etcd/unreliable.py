@@ -8,17 +8,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias, TypeVar
 
-from ipam.etcd.interface import (
-    Batch,
-    Etcd,
-    EtcdError,
-    Get,
-    Keys,
-    Listing,
-    Outcome,
-    Txn,
-    UnavailableError,
-)
+from ipam.etcd.errors import EtcdError, UnavailableError
+from ipam.etcd.interface import Batch, Etcd, Get, Keys, Listing, Outcome, Txn
 
 _T = TypeVar("_T")
 

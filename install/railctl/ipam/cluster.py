@@ -81,7 +81,7 @@ def cluster(node: Wiring) -> Iterator[Cluster]:
 @contextmanager
 def explained() -> Iterator[None]:
     """End the command with one line and exit code 1 when something went wrong."""
-    from ipam.etcd.interface import EtcdError
+    from ipam.etcd.errors import EtcdError
     from ipam.registry.interface import RegistryError
     from ipam.registry.records import RecordError
 
@@ -94,7 +94,7 @@ def explained() -> Iterator[None]:
 
 def said(error: Exception) -> str:
     """Return what went wrong and what to do about it, in one line."""
-    from ipam.etcd.interface import UnavailableError
+    from ipam.etcd.errors import UnavailableError
     from ipam.registry.interface import RegistryError
 
     advice = error.advice if isinstance(error, RegistryError) else ""

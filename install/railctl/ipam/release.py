@@ -172,7 +172,7 @@ def _whose(here: Wiring, target: str) -> str:
     if here.node_file is None or here.node_file.etcd is None:
         return nobody
     from install.railctl.ipam.rows import locate
-    from ipam.etcd.interface import EtcdError
+    from ipam.etcd.errors import EtcdError
 
     try:
         with cluster(here) as joined:

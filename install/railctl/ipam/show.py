@@ -26,7 +26,7 @@ def show(
     output: Annotated[Output, typer.Option(help="How to write it.")] = Output.TEXT,
 ) -> None:
     """Show who holds which address of the cluster, and which nodes have no heartbeat."""
-    from ipam.etcd.interface import UnavailableError
+    from ipam.etcd.errors import UnavailableError
 
     wanted = _parse(address) if address else None
     with explained():

@@ -64,7 +64,7 @@ def _whole_registry() -> Iterator[Difference]:
 
 
 def _this_node() -> Iterator[Difference]:
-    from ipam.etcd.interface import EtcdError
+    from ipam.etcd.errors import EtcdError
 
     here = wiring()
     before = _read(here)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ipam.etcd.interface import Etcd, Get, Keys, LeaseGoneError, Put, Txn
+from ipam.etcd.errors import LeaseGoneError
+from ipam.etcd.interface import Etcd, Get, Keys, Put, Txn
 from tests.contract.etcd.worlds import World
 from tests.etcd.given import WITHIN, entry, events, put, revision
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ipam.etcd.errors import RefusedError
 from ipam.etcd.interface import (
     Compare,
     Delete,
@@ -23,7 +24,6 @@ from ipam.etcd.interface import (
     Order,
     Outcome,
     Put,
-    RefusedError,
     Relation,
     Target,
     Txn,

@@ -4,19 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ipam.etcd.interface import (
-    CompactedError,
-    Delete,
-    Etcd,
-    Found,
-    Get,
-    Keys,
-    KeyValue,
-    Order,
-    Put,
-    RefusedError,
-    Txn,
-)
+from ipam.etcd.errors import CompactedError, RefusedError
+from ipam.etcd.interface import Delete, Etcd, Found, Get, Keys, KeyValue, Order, Put, Txn
 from tests.contract.etcd.worlds import World
 from tests.etcd.given import WITHIN, put, revision
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ipam.etcd.errors import LeaseGoneError, RefusedError
 from ipam.etcd.interface import (
     Compare,
     Delete,
@@ -14,10 +15,8 @@ from ipam.etcd.interface import (
     Get,
     Keys,
     KeyValue,
-    LeaseGoneError,
     Operation,
     Put,
-    RefusedError,
     Target,
     Txn,
     Written,

@@ -6,16 +6,8 @@ import threading
 
 import pytest
 
-from ipam.etcd.interface import (
-    CompactedError,
-    Delete,
-    Etcd,
-    Event,
-    Keys,
-    KeyValue,
-    Put,
-    Txn,
-)
+from ipam.etcd.errors import CompactedError
+from ipam.etcd.interface import Delete, Etcd, Event, Keys, KeyValue, Put, Txn
 from tests.contract.etcd.worlds import World
 from tests.etcd.given import WITHIN, collect, events, put, revision
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from ipam.etcd.interface import UnavailableError
+from ipam.etcd.errors import UnavailableError
 from ipam.journal.file import Journal
 from ipam.wiring import Wiring
 from tests.etcd.unreliable import Call, Fault, Unreliable

@@ -12,7 +12,8 @@ import pytest
 
 from ipam.etcd import watch
 from ipam.etcd.client import EtcdClient
-from ipam.etcd.interface import DeniedError, Get, Keys, UnavailableError
+from ipam.etcd.errors import DeniedError, UnavailableError
+from ipam.etcd.interface import Get, Keys
 from ipam.etcd.settings import Settings
 
 ASKED = Get(Keys("/a"))

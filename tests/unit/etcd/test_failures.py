@@ -6,14 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from ipam.etcd.errors import CompactedError, DeniedError, EtcdError, LeaseGoneError, RefusedError
 from ipam.etcd.failures import Remedy, StatusError, explain, judge
-from ipam.etcd.interface import (
-    CompactedError,
-    DeniedError,
-    EtcdError,
-    LeaseGoneError,
-    RefusedError,
-)
 from ipam.etcd.settings import Settings
 
 SETTINGS = Settings(("a:1",), ca=Path("our-ca.crt"))

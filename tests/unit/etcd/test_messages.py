@@ -6,12 +6,12 @@ import pytest
 
 from ipam.etcd import calls, messages
 from ipam.etcd import etcd_pb2 as pb
+from ipam.etcd.errors import EtcdError
 from ipam.etcd.interface import (
     Compare,
     Delete,
     Deleted,
     Done,
-    EtcdError,
     Found,
     Get,
     Keys,

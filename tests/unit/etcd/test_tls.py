@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ipam.etcd import tls
-from ipam.etcd.interface import DeniedError
+from ipam.etcd.errors import DeniedError
 from ipam.etcd.members import Members
 from ipam.etcd.settings import Settings
 from tests.etcd.certificates import Authority, Pair
