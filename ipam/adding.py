@@ -89,7 +89,7 @@ class Addition:
 
     def inquire(self) -> None:
         """Learn whether the registry could help, and leave it as it is (CniError, code 11)."""
-        inquire(self.desk, None if self._by_itself else self.config.layout.fabric)
+        inquire(self.desk, self.config.layout.fabric, block=not self._by_itself)
 
     def learn(self, tx: Transaction) -> Fabric:
         """Bring the journal up to this boot and this configuration; return the fabric."""
@@ -147,6 +147,7 @@ class Addition:
                 Code.TRY_AGAIN,
                 f"the blocks of fabric {self.config.layout.fabric} are not confirmed since this "
                 "node's boot",
+                "the next attempt asks the registry anew; if it stays: railctl ipam verify",
             )
         return slot
 

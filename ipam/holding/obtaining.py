@@ -38,12 +38,13 @@ def obtain(desk: Desk, fabric: str, attempt: Callable[[], int | None]) -> int | 
         raise refusal(fabric, error) from error
 
 
-def inquire(desk: Desk, fabric: str | None) -> None:
+def inquire(desk: Desk, fabric: str, *, block: bool) -> None:
     """Learn whether the registry would help an ADD, and claim nothing.
 
     Args:
         desk: the node's.
-        fabric: of which a block is wanted; None for an address by itself.
+        fabric: of which an address is wanted.
+        block: it would come out of a block, and is not claimed by itself.
 
     Raises:
         CniError: code 11.
@@ -51,10 +52,10 @@ def inquire(desk: Desk, fabric: str | None) -> None:
     try:
         with desk.deal() as connection, answering(desk, connection):
             joining.join(desk, connection)
-            if fabric is not None:
+            if block:
                 connection.registry.propose(fabric)
     except (RegistryError, EtcdError) as error:
-        raise refusal(fabric or "any", error) from error
+        raise refusal(fabric, error) from error
 
 
 def refusal(fabric: str, error: RegistryError | EtcdError) -> CniError:

@@ -178,7 +178,10 @@ class Territory:
             [found] = self._writer.turn((write,), (Get(Keys(key)),))
             if found.entries:
                 return found
-        raise RegistryError(f"fabric {definition.name} cannot be put: others are, all the time")
+        raise RegistryError(
+            f"fabric {definition.name} cannot be written to {key}: other fabrics are written there "
+            "all the time; try again"
+        )
 
     def _refuse_full(self, definition: Definition) -> None:
         counted = Get(self._layout.blocks(definition.name), count_only=True)
