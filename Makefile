@@ -73,13 +73,16 @@ $(BUNDLE): $(SOURCES) $(STUBS)
 $(STUBS): ipam/etcd/etcd.proto $(INSTALLED)
 	@$(BIN)/python -m grpc_tools.protoc --proto_path=. --python_out=. --pyi_out=. $<
 
-# The first line is for netns, which its author publishes as source only: what builds it is pinned too.
+# The lock is whole, so nothing is resolved again (--no-deps): pip would look at the newest version of what
+# another package asks for with an extra, and refuse it for want of a hash. `pip check` says what is amiss.
+# setuptools comes first for netns, which its author publishes as source only: what builds it is pinned too.
 $(INSTALLED): requirements.lock | build-packages
 	@echo "Installing Python packages into .venv/ …"
 	@$(PYTHON) -m venv --clear .venv
 	@sed -n '/^setuptools==/,/[^\\]$$/p' $< | $(BIN)/pip install --quiet --require-hashes --requirement /dev/stdin
-	@$(BIN)/pip install --quiet --require-hashes --no-build-isolation --use-pep517 --requirement $<
+	@$(BIN)/pip install --quiet --no-deps --require-hashes --no-build-isolation --use-pep517 --requirement $<
 	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@problems=$$($(BIN)/pip check) || { echo "$$problems"; exit 1; }
 	@touch $@
 
 .cache/uv/bin/uv: | build-packages
