@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +47,8 @@ def run(*command: str, namespace: str = NODE) -> str:
 def build() -> None:
     """Make the node, a bridge per rail with one free device per pod, and the pods with eth0."""
     for name in (NODE, *PODS):
-        _netns("add", name)
+        with _uninterrupted():
+            _netns("add", name)
     for rail in RAILS:
         _bridge(f"sw-{rail}", _FABRIC_MTU)
     for slot in SLOTS:
@@ -59,16 +63,29 @@ def build() -> None:
 
 def tear_down() -> None:
     """Remove the namespaces, and with them everything in them; no error for what is not there."""
-    present = _netns("list").split()
-    for name in (*PODS, NODE):
-        if name in present:
-            _netns("delete", name)
+    with _uninterrupted():
+        present = _netns("list").split()
+        for name in (*PODS, NODE):
+            if name in present:
+                _netns("delete", name)
 
 
 def device_state(device: str) -> dict[str, Any]:
     """Return all that `ip` tells of a device on the node, but for what any move changes."""
     shown: dict[str, Any] = json.loads(run("ip", "-json", "-details", "link", "show", device))[0]
     return {key: value for key, value in shown.items() if key not in {"ifindex", "operstate"}}
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Put off the signals that end the demo: an `ip` still at work would outlive the clearing."""
+    before = signal.pthread_sigmask(
+        signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    )
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _netns(*words: str) -> str:
