@@ -1,16 +1,13 @@
-"""The running kernel; the only module that imports pyroute2."""
+"""The running kernel."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
-
-from pyroute2.iproute.linux import IPRoute
-from pyroute2.netlink.exceptions import NetlinkError
 
 from cni.kernel import netns, rdma
 from cni.kernel.interface import Namespace
@@ -24,11 +21,13 @@ T = TypeVar("T")
 class LinuxKernel:
     """The running kernel of this node; keeps the `Kernel` protocol.
 
-    Not for a thread in which an asyncio event loop runs: pyroute2 runs one of its own.
+    Args:
+        passed: descriptors to be used instead of opening these paths; -1 for what is not there.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, passed: Mapping[str, int] | None = None) -> None:
         self.host = _HostNamespace(netns.HOST)
+        self._passed = passed or {}
 
     @contextmanager
     def open(self, path: str) -> Iterator[RtnetlinkNamespace]:
@@ -37,9 +36,8 @@ class LinuxKernel:
         As long as it is open, the namespace and its links outlive its last process and mount.
         """
         with NetnsThread() as thread:
-            thread.enter(path)
-            with closing(_EnteredNamespace(path, thread)) as namespace:
-                yield namespace
+            thread.enter(path, self._passed.get(path))
+            yield _EnteredNamespace(path, thread)
 
     @contextmanager
     def search(self, wanted: Callable[[Namespace], bool]) -> Iterator[RtnetlinkNamespace | None]:
@@ -49,12 +47,7 @@ class LinuxKernel:
             KernelError: none was, but some could not be looked at.
         """
         with NetnsThread() as thread:
-            namespace = _enter_first(thread, wanted)
-            if namespace is None:
-                yield None
-                return
-            with closing(namespace):
-                yield namespace
+            yield _enter_first(thread, wanted)
 
     def rdma_is_exclusive(self) -> bool:
         """`rdma system show`."""
@@ -87,22 +80,13 @@ class _HostNamespace(RtnetlinkNamespace):
         with NetnsThread() as thread:
             return thread.run(work)
 
-    def _call(self, request: Callable[[IPRoute], T]) -> T:
-        with _os_errors(), IPRoute(ext_ack=True) as rtnl:
-            return request(rtnl)
-
 
 class _EnteredNamespace(RtnetlinkNamespace):
-    """One that a thread has entered; its socket lives in that thread, from the first request on."""
+    """One that a thread has entered, which works for it."""
 
     def __init__(self, path: str, thread: NetnsThread) -> None:
         super().__init__(path)
         self._thread = thread
-        self._rtnl: IPRoute | None = None
-
-    def close(self) -> None:
-        if self._rtnl is not None:
-            self._thread.run(self._rtnl.close)
 
     @contextmanager
     def descriptor(self) -> Iterator[int]:
@@ -111,15 +95,6 @@ class _EnteredNamespace(RtnetlinkNamespace):
     def _run(self, work: Callable[[], T], *, apart: bool = False) -> T:
         del apart  # this thread serves nobody else
         return self._thread.run(work)
-
-    def _call(self, request: Callable[[IPRoute], T]) -> T:
-        with _os_errors():
-            return self._thread.run(lambda: request(self._socket()))
-
-    def _socket(self) -> IPRoute:
-        if self._rtnl is None:
-            self._rtnl = IPRoute(ext_ack=True)
-        return self._rtnl
 
 
 def _enter_first(
@@ -131,19 +106,7 @@ def _enter_first(
                 thread.enter(path)
             except NetnsGoneError:
                 continue  # it went while we looked
-            with ExitStack() as unwanted:
-                namespace = _EnteredNamespace(path, thread)
-                unwanted.callback(namespace.close)
-                if wanted(namespace):
-                    unwanted.pop_all()
-                    return namespace
+            namespace = _EnteredNamespace(path, thread)
+            if wanted(namespace):
+                return namespace
     return None
-
-
-@contextmanager
-def _os_errors() -> Iterator[None]:
-    """Raise pyroute2's own errors as the OSErrors that they stand for, with the kernel's words."""
-    try:
-        yield
-    except NetlinkError as error:
-        raise OSError(*error.args) from error

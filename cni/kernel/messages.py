@@ -1,28 +1,32 @@
-"""rtnetlink messages, as pyroute2 decodes them, to our own types, and requests back.
+"""Addresses, routes and rules: from pyroute2's messages to our own types, and requests back.
 
-Sources: rtnetlink(7) and the kernel's if_link.h, rtnetlink.h and fib_rules.h.  Pure: no pyroute2.
+Sources: rtnetlink(7) and the kernel's rtnetlink.h and fib_rules.h.  Pure: no pyroute2.
 """
 
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Interface, ip_address, ip_interface, ip_network
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
-from cni.kernel.types import Address, Interface, Link, Network, Route, Rule
+from cni.kernel import netlink
+from cni.kernel.types import Address, Interface, Network, Route, Rule
 
 RTN_UNICAST = 1
 RT_SCOPE_UNIVERSE = 0
 RT_SCOPE_LINK = 253
 RT_SCOPE_NOWHERE = 255
 
-_ARPHRD_ETHER = 1
-_ARPHRD_LOOPBACK = 772
-_IFF_UP = 0x1
-_IFF_LOOPBACK = 0x8
-# RUNNING beside LOWER_UP: only then has the link watch attached the queue, before it frames drop.
-_CARRIER = 0x40 | 0x10000
+_RTM_NEWADDR, _RTM_GETADDR = 20, 22
+_RTM_NEWROUTE, _RTM_DELROUTE, _RTM_GETROUTE = 24, 25, 26
+_RTM_NEWRULE, _RTM_DELRULE, _RTM_GETRULE = 32, 33, 34
+_NEW = netlink.ACK | netlink.CREATE | netlink.EXCLUSIVE
+_ALL_FAMILIES = 255
+"""The kernel has no such family, and dumps every one's routes; 0 would mean IPv4 alone."""
+_RT_TABLE_COMPAT = 252
+_LARGEST_SHORT_TABLE = 255
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _IFA_F_NODAD = 0x02
 _LONGEST_WITH_BROADCAST = 30
@@ -36,6 +40,23 @@ _PLAIN_RULE = frozenset(
 )
 
 
+Form: TypeAlias = Literal["address", "route", "rule"]
+"""Which of rtnetlink's messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request, with pyroute2's names for fields and attributes."""
+
+    form: Form
+    kind: int
+    """RTM_*."""
+    flags: int
+    """NLM_F_*, beside NLM_F_REQUEST."""
+    header: Mapping[str, int] = field(default_factory=dict)
+    attributes: Sequence[tuple[str, Any]] = ()
+
+
 class Message(Protocol):
     """A netlink message or a nested attribute, decoded by pyroute2."""
 
@@ -46,31 +67,6 @@ class Message(Protocol):
     def get_attr(self, name: str, default: Any = None) -> Any:
         """Return an attribute's value."""
         ...
-
-
-def link(message: Message) -> Link:
-    """Read RTM_NEWLINK."""
-    flags = message["flags"]
-    has_mac = message["ifi_type"] in {_ARPHRD_ETHER, _ARPHRD_LOOPBACK}
-    info = message.get_attr("IFLA_LINKINFO")
-    return Link(
-        index=message["index"],
-        name=message.get_attr("IFLA_IFNAME"),
-        mac=message.get_attr("IFLA_ADDRESS", "") if has_mac else "",
-        mtu=message.get_attr("IFLA_MTU"),
-        up=bool(flags & _IFF_UP),
-        carrier=flags & _CARRIER == _CARRIER,
-        kind=(info.get_attr("IFLA_INFO_KIND") or "") if info else "",
-        permanent_mac=message.get_attr("IFLA_PERM_ADDRESS", ""),
-        parent=message.get_attr("IFLA_PARENT_DEV_NAME", ""),
-        lower=message.get_attr("IFLA_LINK", 0),
-        lower_netnsid=message.get_attr("IFLA_LINK_NETNSID"),
-        master=message.get_attr("IFLA_MASTER", 0),
-        altnames=_altnames(message),
-        min_mtu=message.get_attr("IFLA_MIN_MTU", 0),
-        max_mtu=message.get_attr("IFLA_MAX_MTU", 0),
-        loopback=bool(flags & _IFF_LOOPBACK),
-    )
 
 
 def address(message: Message) -> Interface:
@@ -113,58 +109,92 @@ def rule(message: Message) -> Rule | None:
     )
 
 
-def address_request(index: int, interface: Interface) -> dict[str, Any]:
-    """Return pyroute2's arguments for `ip address add A dev X nodad`."""
-    request: dict[str, Any] = {
-        "index": index,
-        "family": family(interface),
-        "address": str(interface.ip),
-        "prefixlen": interface.network.prefixlen,
-    }
+def addresses_request(index: int) -> Ask:
+    """`ip address show dev X`."""
+    return Ask("address", _RTM_GETADDR, netlink.DUMP, {"index": index})
+
+
+def address_request(index: int, interface: Interface) -> Ask:
+    """`ip address add A dev X nodad`."""
+    header = {
+        "family": family(interface), "prefixlen": interface.network.prefixlen, "index": index,
+    }  # fmt: skip
+    address = str(interface.ip)
+    attributes = [("IFA_LOCAL", address), ("IFA_ADDRESS", address)]
     if isinstance(interface, IPv6Interface):
-        request["flags"] = _IFA_F_NODAD
+        header["flags"] = _IFA_F_NODAD
     elif interface.network.prefixlen <= _LONGEST_WITH_BROADCAST:
-        request["broadcast"] = str(interface.network.broadcast_address)
-    return request
+        attributes.append(("IFA_BROADCAST", str(interface.network.broadcast_address)))
+    return Ask("address", _RTM_NEWADDR, _NEW, header, attributes)
 
 
-def route_request(route: Route) -> dict[str, Any]:
-    """Return pyroute2's arguments for `ip route … ROUTE`, scope excepted."""
-    request: dict[str, Any] = {
-        "family": family(route.dst),
-        "dst": str(route.dst),
-        "oif": route.index,
-        "table": route.table,
-        "proto": route.protocol,
-        "type": route.kind,
-        "priority": route.priority or None,
-        "prefsrc": str(route.source) if route.source else None,
-    }
+def routes_request(index: int) -> Ask:
+    """`ip route show table all dev X`, of both families."""
+    header = {"family": _ALL_FAMILIES}
+    return Ask("route", _RTM_GETROUTE, netlink.DUMP, header, [("RTA_OIF", index)])
+
+
+def route_request(route: Route, *, add: bool) -> Ask:
+    """`ip route add|del ROUTE`; what is to go has any scope."""
+    attributes: list[tuple[str, Any]] = [
+        ("RTA_DST", str(route.dst.network_address)),
+        ("RTA_OIF", route.index),
+        ("RTA_TABLE", route.table),
+    ]
+    if route.priority:
+        attributes.append(("RTA_PRIORITY", route.priority))
+    if route.source:
+        attributes.append(("RTA_PREFSRC", str(route.source)))
     if route.gateway and route.gateway.version == route.dst.version:
-        request["gateway"] = str(route.gateway)
+        attributes.append(("RTA_GATEWAY", str(route.gateway)))
     elif route.gateway:
-        request["via"] = {"family": family(route.gateway), "addr": str(route.gateway)}
-    metrics = {"mtu": route.mtu, "advmss": route.advmss}
-    if any(metrics.values()):
-        request["metrics"] = {name: value for name, value in metrics.items() if value}
-    return request
+        via = {"family": family(route.gateway), "addr": str(route.gateway)}
+        attributes.append(("RTA_VIA", via))
+    metrics = [("RTAX_MTU", route.mtu), ("RTAX_ADVMSS", route.advmss)]
+    if stated := [metric for metric in metrics if metric[1]]:
+        attributes.append(("RTA_METRICS", {"attrs": stated}))
+    header = {
+        "family": family(route.dst),
+        "dst_len": route.dst.prefixlen,
+        "table": _short(route.table),
+        "proto": route.protocol,
+        "scope": scope_of(route) if add else RT_SCOPE_NOWHERE,
+        "type": route.kind,
+    }
+    if add:
+        return Ask("route", _RTM_NEWROUTE, _NEW, header, attributes)
+    return Ask("route", _RTM_DELROUTE, netlink.ACK, header, attributes)
+
+
+def rules_request() -> Ask:
+    """`ip rule show; ip -6 rule show`."""
+    return Ask("rule", _RTM_GETRULE, netlink.DUMP)
+
+
+def rule_request(rule: Rule, *, add: bool) -> Ask:
+    """`ip rule add|del from S lookup T priority P`."""
+    attributes: list[tuple[str, Any]] = [("FRA_TABLE", rule.table), ("FRA_PRIORITY", rule.priority)]
+    if rule.source.prefixlen:
+        attributes.append(("FRA_SRC", str(rule.source.network_address)))
+    header = {
+        "family": family(rule.source),
+        "src_len": rule.source.prefixlen,
+        "table": _short(rule.table),
+        "action": _FR_ACT_TO_TBL,
+    }
+    if add:
+        return Ask("rule", _RTM_NEWRULE, _NEW, header, attributes)
+    return Ask("rule", _RTM_DELRULE, netlink.ACK, header, attributes)
+
+
+def _short(table: int) -> int:
+    return table if table <= _LARGEST_SHORT_TABLE else _RT_TABLE_COMPAT
 
 
 def scope_of(route: Route) -> int:
     """Return the scope to ask for: link, as iproute2 does, for an IPv4 route without gateway."""
     on_link = route.scope == RT_SCOPE_UNIVERSE and route.kind == RTN_UNICAST and not route.gateway
     return RT_SCOPE_LINK if on_link and isinstance(route.dst, IPv4Network) else route.scope
-
-
-def rule_request(rule: Rule) -> dict[str, Any]:
-    """Return pyroute2's arguments for `ip rule … from S lookup T priority P`."""
-    return {
-        "family": family(rule.source),
-        "src": str(rule.source.network_address) if rule.source.prefixlen else None,
-        "src_len": rule.source.prefixlen,
-        "table": rule.table,
-        "priority": rule.priority,
-    }
 
 
 def route_words(route: Route) -> str:
@@ -193,11 +223,6 @@ def rule_words(rule: Rule) -> str:
 def family(value: Address | Interface | Network) -> socket.AddressFamily:
     """Return AF_INET or AF_INET6."""
     return _FAMILIES[value.version]
-
-
-def _altnames(message: Message) -> tuple[str, ...]:
-    properties = message.get_attr("IFLA_PROP_LIST")
-    return tuple(properties.altnames()) if properties else ()
 
 
 def _route(message: Message, nexthop: Message, index: int) -> Route:

@@ -5,6 +5,7 @@ Sources: netlink(7) and the kernel's netlink.h.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -13,11 +14,15 @@ from collections.abc import Iterator
 
 ROUTE, RDMA = 0, 20
 REQUEST, ACK, DUMP = 0x1, 0x4, 0x300
+EXCLUSIVE, CREATE = 0x200, 0x400
+NESTED = 0x8000
+"""Of an attribute's type: it holds attributes."""
 
 _SOL_NETLINK = 270
-_CAP_ACK, _EXT_ACK = 10, 11
+_CAP_ACK, _EXT_ACK, _STRICT = 10, 11, 12
 _ERROR, _DONE = 2, 3
 _CAPPED, _ACK_TLVS = 0x100, 0x200
+_INTERRUPTED = 0x10
 _ERROR_WORDS = 1
 # Without the flags for nested attributes and for big-endian ones.
 _TYPE = 0x3FFF
@@ -54,15 +59,24 @@ def message(kind: int, flags: int, body: bytes = b"") -> bytes:
     return _HEADER.pack(_HEADER.size + len(body), kind, REQUEST | flags, _SEQUENCE, 0) + body
 
 
-def ask(protocol: int, request: bytes) -> list[bytes]:
+def ask(protocol: int, request: bytes, *, strictly: bool = False) -> list[bytes]:
     """Send a request in the calling thread's namespace; return the bodies of the answers.
 
+    Args:
+        protocol: ROUTE or RDMA.
+        request: what to ask.
+        strictly: let the kernel leave out of a dump what the request does not name; before Linux
+            4.20 it does not.
+
     Raises:
-        OSError: what the kernel answered.
+        OSError: what the kernel answered; EINTR when a dump changed while it was read.
     """
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as asker:
         for option in (_CAP_ACK, _EXT_ACK):
             asker.setsockopt(_SOL_NETLINK, option, 1)
+        if strictly:
+            with contextlib.suppress(OSError):
+                asker.setsockopt(_SOL_NETLINK, _STRICT, 1)
         asker.settimeout(_PATIENCE)
         return exchange(asker, request)
 
@@ -71,18 +85,23 @@ def exchange(asker: socket.socket, request: bytes) -> list[bytes]:
     """Send a request; return the bodies of the messages before the acknowledgement.
 
     Raises:
-        OSError: what the kernel answered; ETIMEDOUT when it did not.
+        OSError: what the kernel answered; ETIMEDOUT when it did not, EINTR when a dump changed
+            while it was read.
     """
     asker.send(request)
     answers: list[bytes] = []
+    interrupted = False
     while True:
         try:
             data = asker.recv(_LONGEST)
         except TimeoutError:
             raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)) from None
         for kind, flags, body in _messages(data):
+            interrupted |= kind != _ERROR and bool(flags & _INTERRUPTED)
             if kind in {_ERROR, _DONE}:
                 _require_success(flags, body)
+                if interrupted:
+                    raise InterruptedError(errno.EINTR, "the table changed while it was read")
                 return answers
             answers.append(body)
 

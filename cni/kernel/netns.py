@@ -21,6 +21,7 @@ from typing import Self, TypeVar
 
 from netns import CLONE_NEWNET, setns
 
+from cni.kernel.libc import CLONE_NEWNS
 from cni.kernel.types import KernelError, NetnsGoneError, NetnsId
 
 HOST = "/proc/self/ns/net"
@@ -63,24 +64,27 @@ class NetnsThread:
         """Work in the thread; return or raise what the work does."""
         return self._executor.submit(work).result()
 
-    def enter(self, path: str) -> None:
+    def enter(self, path: str, passed: int | None = None) -> None:
         """Move the thread into another namespace (`nsenter --net=PATH`).
+
+        Args:
+            path: where it is.
+            passed: a descriptor of it, where somebody else has opened the path; -1 if that failed.
 
         Raises:
             NetnsGoneError: the path is empty, absent, or no network namespace.
             KernelError: the kernel refused for another reason.
         """
         try:
-            self.run(lambda: self._enter(path))
+            self.run(lambda: self._enter(path, passed))
         except OSError as error:
             # The kernel also denies the path of a process that is just ending (EACCES).
             is_gone = error.errno in _GONE or not os.path.lexists(path)
             kind = NetnsGoneError if is_gone else KernelError
             raise kind.of(f"nsenter --net={path}", error) from error
 
-    def _enter(self, path: str) -> None:
-        # O_NONBLOCK, so that a FIFO in the place of a namespace does not hold us up.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    def _enter(self, path: str, passed: int | None) -> None:
+        descriptor = _open(path) if passed is None else _duplicate(passed)
         try:
             _require_network_namespace(descriptor)
             setns(descriptor, CLONE_NEWNET)
@@ -90,6 +94,19 @@ class NetnsThread:
         previous, self._descriptor = self._descriptor, descriptor
         if previous >= 0:
             os.close(previous)
+
+
+def enter_mounts(path: str) -> None:
+    """Move the calling process into another mount namespace (`nsenter --mount=PATH`).
+
+    Raises:
+        OSError: what the kernel answered; a process of several threads is refused (EINVAL).
+    """
+    descriptor = _open(path)
+    try:
+        setns(descriptor, CLONE_NEWNS)
+    finally:
+        os.close(descriptor)
 
 
 def identify(descriptor: int) -> NetnsId:
@@ -116,6 +133,17 @@ def reachable() -> Iterator[str]:
         if key not in seen:
             seen.add(key)
             yield path
+
+
+def _open(path: str) -> int:
+    # O_NONBLOCK, so that a FIFO in the place of a namespace does not hold us up.
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+
+
+def _duplicate(descriptor: int) -> int:
+    if descriptor < 0:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 0)
 
 
 def _require_network_namespace(descriptor: int) -> None:

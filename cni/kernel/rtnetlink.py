@@ -1,17 +1,15 @@
-"""The verbs of a namespace as rtnetlink requests, by whatever `IPRoute` a subclass hands them."""
+"""The verbs of a namespace as rtnetlink requests, sent by whatever thread a subclass works in."""
 
 from __future__ import annotations
 
 import errno
 import time
-from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
 
-from cni.kernel import frames, messages, netns, sysctl
+from cni.kernel import codec, frames, link_messages, messages, netlink, netns, sysctl
 from cni.kernel.function_verbs import FunctionVerbs
 from cni.kernel.interface import Namespace
-from cni.kernel.messages import Message
+from cni.kernel.messages import Ask, Message
 from cni.kernel.types import (
     Interface,
     KernelError,
@@ -22,17 +20,9 @@ from cni.kernel.types import (
     kernel_errors,
 )
 
-_IFNAMSIZ = 16
-_RTEXT_FILTER_SKIP_STATS = 8
-_NLM_F_DUMP_INTR = 0x10
 _DUMP_ATTEMPTS = 10
-_ALL_FAMILIES = 255
-"""The kernel has no such family, and dumps every one's routes; 0 would mean IPv4 alone."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 """Seconds between two looks at the carrier, doubling from the first to the second."""
-
-IPRoute: TypeAlias = Any
-T = TypeVar("T")
 
 
 class RtnetlinkNamespace(FunctionVerbs):
@@ -41,14 +31,6 @@ class RtnetlinkNamespace(FunctionVerbs):
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self._identity: NetnsId | None = None
-
-    @abstractmethod
-    def _call(self, request: Callable[[IPRoute], T]) -> T:
-        """Send a request through a netlink socket of the namespace.
-
-        Raises:
-            OSError: what the kernel answered.
-        """
 
     @property
     def identity(self) -> NetnsId:
@@ -60,47 +42,43 @@ class RtnetlinkNamespace(FunctionVerbs):
 
     def links(self) -> Sequence[Link]:
         """`ip -d link show`."""
-        skip_stats = _RTEXT_FILTER_SKIP_STATS
-        dump = self._dump(lambda rtnl: rtnl.link("dump", ext_mask=skip_stats), "link show")
-        return [messages.link(message) for message in dump]
+        return list(map(link_messages.link, self._dump(link_messages.list_request(), "link show")))
 
     def link(self, index: int) -> Link | None:
         """RTM_GETLINK by index."""
-        return self._get_link(index=index)
+        return self._show_link(link_messages.show_request(index))
 
     def find(self, name: str) -> Link | None:
         """`ip -d link show dev NAME`."""
-        # Wherever altnames exist IFLA_IFNAME finds them as well, but only the short ones.
-        attribute = "ifname" if len(name.encode()) < _IFNAMSIZ else "altname"
-        return self._get_link(**{attribute: name})
+        return self._show_link(link_messages.show_request(name=name))
 
     def set_up(self, index: int) -> None:
         """`ip link set dev X up`."""
-        self._set_link(index, "up", state="up")
+        self._set_link(index, "up", up=True)
 
     def set_down(self, index: int) -> None:
         """`ip link set dev X down`."""
-        self._set_link(index, "down", state="down")
+        self._set_link(index, "down", up=False)
 
     def set_mtu(self, index: int, mtu: int) -> None:
         """`ip link set dev X mtu N`."""
-        self._set_link(index, f"mtu {mtu}", mtu=mtu)
+        self._set_link(index, f"mtu {mtu}", link_messages.mtu(mtu))
 
     def set_mac(self, index: int, mac: str) -> None:
         """`ip link set dev X address MAC`."""
-        self._set_link(index, f"address {mac}", address=mac)
+        self._set_link(index, f"address {mac}", link_messages.mac(mac))
 
     def rename(self, index: int, name: str) -> None:
         """`ip link set dev X name Y`."""
-        self._set_link(index, f"name {name}", ifname=name)
+        self._set_link(index, f"name {name}", link_messages.name(name))
 
     def add_altname(self, index: int, name: str) -> None:
         """`ip link property add dev X altname Y`."""
-        self._change_altname("add", index, name)
+        self._change_altname(index, name, add=True)
 
     def remove_altname(self, index: int, name: str) -> None:
         """`ip link property del dev X altname Y`."""
-        self._change_altname("del", index, name)
+        self._change_altname(index, name, add=False)
 
     def move(self, index: int, target: Namespace, name: str) -> None:
         """`ip link set dev X netns T name Y`, in one message."""
@@ -108,45 +86,45 @@ class RtnetlinkNamespace(FunctionVerbs):
             raise TypeError(f"{target!r} is no namespace of this kernel")
         words = f"netns {target.path} name {name}"
         with target.descriptor() as descriptor:
-            self._set_link(index, words, net_ns_fd=descriptor, ifname=name)
+            attributes = link_messages.netns(descriptor) | link_messages.name(name)
+            self._set_link(index, words, attributes)
 
     def addresses(self, index: int) -> Sequence[Interface]:
         """`ip address show dev X`."""
-        dump = self._dump(lambda rtnl: rtnl.addr("dump", index=index), "address show", index)
-        return [messages.address(message) for message in dump]
+        found = self._list(messages.addresses_request(index), "address show", index)
+        # Before Linux 4.20 it tells those of every link.
+        return [messages.address(message) for message in found if message["index"] == index]
 
     def add_address(self, index: int, address: Interface) -> None:
         """`ip address add A dev X nodad`."""
-        arguments = messages.address_request(index, address)
-        words = f"address add {address}"
-        self._request(lambda rtnl: rtnl.addr("add", **arguments), words, index, "nodad")
+        request = codec.encode(messages.address_request(index, address))
+        self._request(request, f"address add {address}", index, "nodad")
 
     def routes(self, index: int) -> Sequence[Route]:
         """`ip route show table all dev X`, of both families."""
-        words = "route show table all"
-        dump = self._dump(lambda rtnl: rtnl.route("dump", family=_ALL_FAMILIES), words, index)
-        return [route for message in dump for route in messages.routes(message, index)]
+        found = self._list(messages.routes_request(index), "route show table all", index)
+        return [route for message in found for route in messages.routes(message, index)]
 
     def add_route(self, route: Route) -> None:
         """`ip route add …`."""
-        self._change_route("add", route, messages.scope_of(route))
+        self._change_route(route, add=True)
 
     def remove_route(self, route: Route) -> None:
         """`ip route del …`, whatever its scope."""
-        self._change_route("del", route, messages.RT_SCOPE_NOWHERE)
+        self._change_route(route, add=False)
 
     def rules(self) -> Sequence[Rule]:
         """`ip rule show; ip -6 rule show`."""
-        dump = self._dump(lambda rtnl: rtnl.rule("dump"), "rule show")
-        return [rule for rule in map(messages.rule, dump) if rule]
+        found = self._list(messages.rules_request(), "rule show")
+        return [rule for rule in map(messages.rule, found) if rule]
 
     def add_rule(self, rule: Rule) -> None:
         """`ip rule add from S lookup T priority P`."""
-        self._change_rule("add", rule)
+        self._change_rule(rule, add=True)
 
     def remove_rule(self, rule: Rule) -> None:
         """`ip rule del from S lookup T priority P`."""
-        self._change_rule("del", rule)
+        self._change_rule(rule, add=False)
 
     def sysctl(self, key: str) -> str | None:
         """`sysctl net/KEY`."""
@@ -182,54 +160,63 @@ class RtnetlinkNamespace(FunctionVerbs):
             packets = [frames.announcement(link.mac, address.ip) for address in addresses]
             self._run(lambda: frames.send(link.name, packets))
 
-    def _get_link(self, **wanted: Any) -> Link | None:
-        skip_stats = _RTEXT_FILTER_SKIP_STATS
+    def _show_link(self, request: bytes) -> Link | None:
         try:
-            (message,) = self._request(
-                lambda rtnl: rtnl.link("get", ext_mask=skip_stats, **wanted), "link show"
-            )
+            (body,) = self._request(request, "link show")
         except KernelError as error:
             if error.errno != errno.ENODEV:
                 raise
             return None
-        return messages.link(message)
+        return link_messages.link(body)
 
-    def _set_link(self, index: int, words: str, **attributes: Any) -> None:
-        self._request(
-            lambda rtnl: rtnl.link("set", index=index, **attributes), "link set", index, words
-        )
+    def _set_link(
+        self,
+        index: int,
+        words: str,
+        attributes: Mapping[int, bytes] | None = None,
+        *,
+        up: bool | None = None,
+    ) -> None:
+        request = link_messages.set_request(index, attributes or {}, up=up)
+        self._request(request, "link set", index, words)
 
-    def _change_altname(self, action: str, index: int, name: str) -> None:
-        self._request(
-            lambda rtnl: rtnl.link(f"property_{action}", index=index, altname=name),
-            f"link property {action}",
-            index,
-            f"altname {name}",
-        )
+    def _change_altname(self, index: int, name: str, *, add: bool) -> None:
+        request = link_messages.altname_request(index, name, add=add)
+        words = f"link property {'add' if add else 'del'}"
+        self._request(request, words, index, f"altname {name}")
 
-    def _change_route(self, action: str, route: Route, scope: int) -> None:
-        arguments = messages.route_request(route)
-        words = f"route {action} {messages.route_words(route)}"
-        self._request(lambda rtnl: rtnl.route(action, scope=scope, **arguments), words, route.index)
+    def _change_route(self, route: Route, *, add: bool) -> None:
+        request = codec.encode(messages.route_request(route, add=add))
+        words = f"route {'add' if add else 'del'} {messages.route_words(route)}"
+        self._request(request, words, route.index)
 
-    def _change_rule(self, action: str, rule: Rule) -> None:
-        arguments = messages.rule_request(rule)
-        words = f"rule {action} {messages.rule_words(rule)}"
-        self._request(lambda rtnl: rtnl.rule(action, **arguments), words)
+    def _change_rule(self, rule: Rule, *, add: bool) -> None:
+        request = codec.encode(messages.rule_request(rule, add=add))
+        self._request(request, f"rule {'add' if add else 'del'} {messages.rule_words(rule)}")
 
-    def _dump(
-        self, request: Callable[[IPRoute], Iterable[Message]], words: str, index: int = 0
-    ) -> tuple[Message, ...]:
+    def _list(self, ask: Ask, words: str, index: int = 0) -> list[Message]:
+        """Read what there is of a link, nothing when it has gone."""
+        try:
+            found = self._dump(codec.encode(ask), words, index)
+        except KernelError as error:
+            if error.errno != errno.ENODEV:
+                raise
+            return []
+        return [codec.decode(ask.form, body) for body in found]
+
+    def _dump(self, request: bytes, words: str, index: int = 0) -> list[bytes]:
         """Read a whole table; again, when it changed under the reading."""
         for _ in range(_DUMP_ATTEMPTS):
-            dump = self._request(lambda rtnl: tuple(request(rtnl)), words, index)
-            if not any(message["header"]["flags"] & _NLM_F_DUMP_INTR for message in dump):
-                return dump
+            try:
+                return self._request(request, words, index, strictly=index > 0)
+            except KernelError as error:
+                if error.errno != errno.EINTR:
+                    raise
         raise KernelError(f"ip {words}", errno.EAGAIN, "the table kept changing")
 
     def _request(
-        self, request: Callable[[IPRoute], T], words: str, index: int = 0, more: str = ""
-    ) -> T:
+        self, request: bytes, words: str, index: int = 0, more: str = "", *, strictly: bool = False
+    ) -> list[bytes]:
         """Send a request.
 
         Args:
@@ -237,9 +224,10 @@ class RtnetlinkNamespace(FunctionVerbs):
             words: what iproute2 calls it, for the error.
             index: of the link whose name belongs between those words and the others.
             more: the words after it.
+            strictly: as `netlink.ask` has it.
         """
         try:
-            return self._call(request)
+            return self._run(lambda: netlink.ask(netlink.ROUTE, request, strictly=strictly))
         except OSError as error:
             device = f" dev {self._name(index)}" if index else ""
             raise KernelError.of(f"ip {words}{device} {more}".rstrip(), error) from error

@@ -12,7 +12,7 @@ import pytest
 from cni.kernel import netlink
 
 ERROR, DONE = 2, 3
-MULTI, CAPPED, ACK_TLVS = 0x2, 0x100, 0x200
+MULTI, INTERRUPTED, CAPPED, ACK_TLVS = 0x2, 0x10, 0x100, 0x200
 REQUEST = netlink.message(18, netlink.ACK, b"what")
 
 
@@ -50,6 +50,19 @@ def test_a_dump_ends_with_done(ends: tuple[socket.socket, socket.socket]) -> Non
     kernel.send(message(DONE, struct.pack("=i", 0), MULTI))
 
     assert netlink.exchange(asker, REQUEST) == [b"one", b"two", b"six"]
+
+
+@pytest.mark.parametrize("where", ["entry", "end"])
+def test_a_dump_that_changed_meanwhile_is_an_error(
+    ends: tuple[socket.socket, socket.socket], where: str
+) -> None:
+    asker, kernel = ends
+    flags = {"entry": (MULTI | INTERRUPTED, MULTI), "end": (MULTI, MULTI | INTERRUPTED)}[where]
+    kernel.send(message(16, b"one", flags[0]))
+    kernel.send(message(DONE, struct.pack("=i", 0), flags[1]))
+
+    with pytest.raises(InterruptedError):
+        netlink.exchange(asker, REQUEST)
 
 
 def test_answers_to_somebody_else_are_passed_over(
