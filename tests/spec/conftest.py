@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,14 @@ def bundle() -> Path:
     if not (PROGRAMS / "rail-sriov").exists():
         pytest.fail(f"{PROGRAMS} has no programs: make build")
     return PROGRAMS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _signals() -> None:
+    """Programs inherit which signals are ignored, and `nohup make test` ignores some."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)
