@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+import threading
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv6Address
 
@@ -59,10 +60,15 @@ def send(device: str, frames: Iterable[bytes]) -> None:
     Raises:
         OSError: what the kernel answered; ENETDOWN when the device is down.
     """
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as sender:
+    sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    try:
         sender.bind((device, 0))
         for frame in frames:
             sender.send(frame)
+    finally:
+        # The kernel closes such a socket only after an RCU grace period, of a dozen milliseconds:
+        # nobody need wait for that but the thread that does it.
+        threading.Thread(target=sender.close, name="close").start()
 
 
 def gratuitous_arp(mac: bytes, address: IPv4Address) -> bytes:

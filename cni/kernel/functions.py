@@ -109,3 +109,19 @@ class RdmaDevice:
     name: str
     node_guid: str
     """As `rdma dev show` writes it: `5054:00ff:feaa:0001`; it survives a renaming."""
+
+
+@dataclass(frozen=True, slots=True)
+class RdmaPort:
+    """One port of an RDMA device (`rdma link show`)."""
+
+    device: str
+    number: int
+    """From 1 on."""
+    state: str
+    """`ACTIVE`, or what keeps it from sending: `DOWN`, `INIT`, `ARMED`."""
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it can send."""
+        return self.state == "ACTIVE"

@@ -6,11 +6,17 @@ Every verb raises `KernelError` when the kernel refuses.  A refused verb may hav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from cni.kernel.functions import PhysicalFunction, RdmaDevice, VfSettings, VirtualFunction
+from cni.kernel.functions import (
+    PhysicalFunction,
+    RdmaDevice,
+    RdmaPort,
+    VfSettings,
+    VirtualFunction,
+)
 from cni.kernel.types import Interface, Link, NetnsId, Route, Rule
 
 
@@ -247,4 +253,15 @@ class Sysfs(Protocol):
 
     def link_speed(self, netdev: str) -> int | None:
         """Return the speed of a netdev of the host in Mbit/s, None while it does not know."""
+        ...
+
+    def error_counters(self, netdev: str) -> Mapping[str, int]:
+        """Return how many errors a netdev of the host has met (`ERROR_COUNTERS`), empty for none.
+
+        They begin anew with the device.
+        """
+        ...
+
+    def rdma_ports(self, device: str) -> Sequence[RdmaPort]:
+        """Return the ports of an RDMA device that the host sees, by number."""
         ...

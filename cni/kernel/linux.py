@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 from cni.kernel import netns, rdma
 from cni.kernel.interface import Namespace
@@ -16,6 +16,7 @@ from cni.kernel.rtnetlink import RtnetlinkNamespace
 from cni.kernel.types import NetnsGoneError, kernel_errors
 
 T = TypeVar("T")
+Around: TypeAlias = Callable[[Callable[[], Any]], Any]
 
 
 class LinuxKernel:
@@ -23,11 +24,15 @@ class LinuxKernel:
 
     Args:
         passed: descriptors to be used instead of opening these paths; -1 for what is not there.
+        around: does each piece of work in a namespace, in whatever thread: to time it.
     """
 
-    def __init__(self, passed: Mapping[str, int] | None = None) -> None:
-        self.host = _HostNamespace(netns.HOST)
+    def __init__(
+        self, passed: Mapping[str, int] | None = None, around: Around = lambda work: work()
+    ) -> None:
+        self.host = _HostNamespace(netns.HOST, around)
         self._passed = passed or {}
+        self._around = around
 
     @contextmanager
     def open(self, path: str) -> Iterator[RtnetlinkNamespace]:
@@ -37,7 +42,7 @@ class LinuxKernel:
         """
         with NetnsThread() as thread:
             thread.enter(path, self._passed.get(path))
-            yield _EnteredNamespace(path, thread)
+            yield _EnteredNamespace(path, thread, self._around)
 
     @contextmanager
     def search(self, wanted: Callable[[Namespace], bool]) -> Iterator[RtnetlinkNamespace | None]:
@@ -47,7 +52,21 @@ class LinuxKernel:
             KernelError: none was, but some could not be looked at.
         """
         with NetnsThread() as thread:
-            yield _enter_first(thread, wanted)
+            yield self._enter_first(thread, wanted)
+
+    def _enter_first(
+        self, thread: NetnsThread, wanted: Callable[[Namespace], bool]
+    ) -> RtnetlinkNamespace | None:
+        with kernel_errors("search all network namespaces"):
+            for path in netns.reachable():
+                try:
+                    thread.enter(path)
+                except NetnsGoneError:
+                    continue  # it went while we looked
+                namespace = _EnteredNamespace(path, thread, self._around)
+                if wanted(namespace):
+                    return namespace
+        return None
 
     def rdma_is_exclusive(self) -> bool:
         """`rdma system show`."""
@@ -66,6 +85,10 @@ class LinuxKernel:
 class _HostNamespace(RtnetlinkNamespace):
     """The host's; a socket per request, so that any thread may ask."""
 
+    def __init__(self, path: str, around: Around) -> None:
+        super().__init__(path)
+        self._around = around
+
     @contextmanager
     def descriptor(self) -> Iterator[int]:
         descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
@@ -76,17 +99,18 @@ class _HostNamespace(RtnetlinkNamespace):
 
     def _run(self, work: Callable[[], T], *, apart: bool = False) -> T:
         if not apart:
-            return work()
+            return cast("T", self._around(work))
         with NetnsThread() as thread:
-            return thread.run(work)
+            return cast("T", thread.run(lambda: self._around(work)))
 
 
 class _EnteredNamespace(RtnetlinkNamespace):
     """One that a thread has entered, which works for it."""
 
-    def __init__(self, path: str, thread: NetnsThread) -> None:
+    def __init__(self, path: str, thread: NetnsThread, around: Around) -> None:
         super().__init__(path)
         self._thread = thread
+        self._around = around
 
     @contextmanager
     def descriptor(self) -> Iterator[int]:
@@ -94,19 +118,4 @@ class _EnteredNamespace(RtnetlinkNamespace):
 
     def _run(self, work: Callable[[], T], *, apart: bool = False) -> T:
         del apart  # this thread serves nobody else
-        return self._thread.run(work)
-
-
-def _enter_first(
-    thread: NetnsThread, wanted: Callable[[Namespace], bool]
-) -> _EnteredNamespace | None:
-    with kernel_errors("search all network namespaces"):
-        for path in netns.reachable():
-            try:
-                thread.enter(path)
-            except NetnsGoneError:
-                continue  # it went while we looked
-            namespace = _EnteredNamespace(path, thread)
-            if wanted(namespace):
-                return namespace
-    return None
+        return cast("T", self._thread.run(lambda: self._around(work)))

@@ -1,8 +1,8 @@
 """Facts about PCI devices that only sysfs tells.
 
-Sources: sysfs-bus-pci, sysfs-class-net and sysfs-class-infiniband in Documentation/ABI of the Linux
-kernel.  Any entry may vanish between two looks, since VFs come and go: what is not there, or not
-there any more, is absent, and never an error.
+Sources: sysfs-bus-pci, sysfs-class-net, sysfs-class-net-statistics and sysfs-class-infiniband in
+Documentation/ABI of the Linux kernel.  Any entry may vanish between two looks, since VFs come and
+go: what is not there, or not there any more, is absent, and never an error.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from cni.kernel.functions import PCI_ADDRESS, PhysicalFunction, VirtualFunction
+from cni.kernel.functions import PCI_ADDRESS, PhysicalFunction, RdmaPort, VirtualFunction
+from cni.kernel.types import ERROR_COUNTERS
 
 _VIRTFN = re.compile(r"virtfn(\d+)")
 # What reading gives when the device goes, or when the driver does not know that attribute.
@@ -73,6 +74,20 @@ class LinuxSysfs:
         """Return the speed of a netdev of the host in Mbit/s, None while it does not know."""
         speed = _number(self._netdevs / netdev / "speed")
         return speed if speed > 0 else None
+
+    def error_counters(self, netdev: str) -> Mapping[str, int]:
+        """Return how many errors a netdev of the host has met, empty for none."""
+        statistics = self._netdevs / netdev / "statistics"
+        counters = {name: _number(statistics / name) for name in ERROR_COUNTERS}
+        return {name: value for name, value in counters.items() if value >= 0}
+
+    def rdma_ports(self, device: str) -> Sequence[RdmaPort]:
+        """Return the ports of an RDMA device that the host sees, by number."""
+        ports = self._rdma_devices / device / "ports"
+        numbers = sorted(int(entry) for entry in _entries(ports) if entry.isdecimal())
+        # `4: ACTIVE`
+        states = {n: _read(ports / str(n) / "state").rpartition(" ")[2] for n in numbers}
+        return [RdmaPort(device, number, state) for number, state in states.items() if state]
 
     def _physical_function(self, address: str, total_vfs: int) -> PhysicalFunction:
         netdev = self._uplink(address)

@@ -103,6 +103,17 @@ class NetnsId:
     """SO_NETNS_COOKIE; 0 on kernels before 5.14."""
 
 
+ERROR_COUNTERS = (
+    "rx_errors",
+    "tx_errors",
+    "rx_dropped",
+    "tx_dropped",
+    "rx_missed_errors",
+    "rx_crc_errors",
+)
+"""What tells of a bad cable, a bad port or too small a queue, by the kernel's names."""
+
+
 class KernelError(OSError):
     """The kernel refused a verb.
 

@@ -123,6 +123,10 @@ class FakeKernel(Hardware):
         device.plugged = connected
         device.carrier_at = self.machine.now + int(after * SECOND)
 
+    def count_errors(self, name: str, counter: str, count: int) -> None:
+        """Let a device of the host meet so many errors of a kind."""
+        self._device(name, HOST).errors[counter] = count
+
     def advertise_router(self, path: str, router: str = "fe80::1") -> None:
         """Let a router advertisement arrive on every link of a namespace that has carrier.
 

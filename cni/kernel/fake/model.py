@@ -46,6 +46,8 @@ class Device:
     peer: Device | None = None
     master: Device | None = None
     netns: Netns | None = None
+    errors: dict[str, int] = field(default_factory=dict)
+    """What it has counted; 0 of what is not here."""
     pf: Pf | None = None
     """The physical function behind it."""
     vf: Vf | None = None

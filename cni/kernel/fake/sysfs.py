@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 
 from cni.kernel.fake.functions import Function, Pf, RdmaUnit, Vf
 from cni.kernel.fake.kernel import FakeKernel
 from cni.kernel.fake.model import Device
-from cni.kernel.functions import PhysicalFunction, VirtualFunction
+from cni.kernel.functions import PhysicalFunction, RdmaPort, VirtualFunction
+from cni.kernel.types import ERROR_COUNTERS
 
 
 class FakeSysfs:
@@ -19,8 +20,7 @@ class FakeSysfs:
 
     def device_exists(self, address: str) -> bool:
         """Return whether a PCI device with this address is there."""
-        functions = chain.from_iterable((pf, *pf.vfs) for pf in self._pfs())
-        return any(function.address == address for function in functions) or any(
+        return any(function.address == address for function in self._functions()) or any(
             device.parent == address for device in self._kernel.devices()
         )
 
@@ -73,6 +73,20 @@ class FakeSysfs:
         pf = device.pf or (device.vf.pf if device.vf else None)
         return pf.speed if pf else None
 
+    def error_counters(self, netdev: str) -> Mapping[str, int]:
+        """Return how many errors a netdev of the host has met, empty for none."""
+        device = self._device(netdev)
+        return {name: device.errors.get(name, 0) for name in ERROR_COUNTERS} if device else {}
+
+    def rdma_ports(self, device: str) -> Sequence[RdmaPort]:
+        """Return the one port of an RDMA device, as active as the netdev of the same function."""
+        for function in self._functions():
+            if device and self._rdma_device(function) == device:
+                netdev, now = function.device, self._kernel.machine.now
+                active = netdev is not None and netdev.has_carrier(now)
+                return [RdmaPort(device, 1, "ACTIVE" if active else "DOWN")]
+        return []
+
     def _virtual_function(self, pf: Pf, number: int, vf: Vf) -> VirtualFunction:
         return VirtualFunction(
             address=vf.address,
@@ -87,6 +101,9 @@ class FakeSysfs:
 
     def _pfs(self) -> list[Pf]:
         return sorted(self._kernel.machine.pfs, key=lambda pf: pf.address)
+
+    def _functions(self) -> Iterator[Function]:
+        return chain.from_iterable((pf, *pf.vfs) for pf in self._pfs())
 
     def _device(self, netdev: str) -> Device | None:
         """Return a device of the host by its name: sysfs knows no altnames."""

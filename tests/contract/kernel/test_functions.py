@@ -8,7 +8,7 @@ import pytest
 
 from cni.kernel.functions import VfRate, VfSettings, VfVlan, VirtualFunction
 from cni.kernel.interface import Namespace
-from cni.kernel.types import KernelError, Link
+from cni.kernel.types import ERROR_COUNTERS, KernelError, Link
 from tests.contract.kernel.worlds import World, eventually, get, refuses, shown
 
 MAC, ANOTHER_MAC = "02:00:00:00:60:01", "02:00:00:00:60:02"
@@ -56,6 +56,17 @@ def test_sysfs_knows_nobody_else(world: World, host: Namespace) -> None:
     assert world.sysfs.link_speed("nobody") is None
     assert host.vf(1, 0) is None
     assert host.vf(NOBODY, 0) is None
+
+
+def test_a_pf_counts_its_errors(world: World, vf: VirtualFunction) -> None:
+    assert set(world.sysfs.error_counters(vf.pf_netdev)) == set(ERROR_COUNTERS)
+
+
+def test_so_does_any_interface_of_the_host_and_nobody_else(world: World) -> None:
+    counters = world.sysfs.error_counters("lo")
+    assert set(counters) == set(ERROR_COUNTERS)
+    assert min(counters.values()) >= 0
+    assert world.sysfs.error_counters("nobody") == world.sysfs.error_counters("") == {}
 
 
 def test_a_link_says_where_it_is_on_the_bus(vf: VirtualFunction, link: Link) -> None:

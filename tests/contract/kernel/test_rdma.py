@@ -48,6 +48,17 @@ def test_without_rdma_there_is_none(world: World, host: Namespace, pod: Namespac
         host.move_rdma(NOBODY, pod)
 
 
+def test_the_ports_of_a_device(world: World, device: RdmaDevice) -> None:
+    (port,) = world.sysfs.rdma_ports(device.name)
+    assert (port.device, port.number) == (device.name, 1)
+    assert port.state in {"ACTIVE", "DOWN"}
+    assert port.is_active == (port.state == "ACTIVE")
+
+
+def test_nobodys_ports(world: World) -> None:
+    assert list(world.sysfs.rdma_ports("nobody")) == list(world.sysfs.rdma_ports("")) == []
+
+
 def test_every_namespace_sees_a_shared_device(
     world: World, host: Namespace, pod: Namespace, device: RdmaDevice
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 from cni.kernel.functions import PhysicalFunction, VirtualFunction
 from cni.kernel.interface import Sysfs
 from cni.kernel.sysfs import LinuxSysfs
+from cni.kernel.types import ERROR_COUNTERS
 
 PF, VF, OTHER_VF, PLAIN = "0000:3b:00.0", "0000:3b:02.1", "0000:3b:02.0", "0000:5e:00.0"
 
@@ -217,6 +218,33 @@ def test_the_speed_of_a_port(root: Path, text: str, speed: int | None) -> None:
 
     assert LinuxSysfs(root).link_speed("ens1") == speed
     assert LinuxSysfs(root).link_speed("eno1") is None
+
+
+def test_the_errors_of_a_port(root: Path) -> None:
+    statistics = device_of(root, PF) / "net/ens1/statistics"
+    for number, name in enumerate((*ERROR_COUNTERS, "rx_packets")):
+        write(statistics / name, str(number))
+    (statistics / "tx_dropped").unlink()  # a kernel that knows no such thing
+
+    found = LinuxSysfs(root).error_counters("ens1")
+    assert found == {
+        "rx_errors": 0, "tx_errors": 1, "rx_dropped": 2, "rx_missed_errors": 4, "rx_crc_errors": 5,
+    }  # fmt: skip
+    assert LinuxSysfs(root).error_counters("nobody") == {}
+
+
+def test_the_ports_of_an_rdma_device(root: Path) -> None:
+    ports = root / "class/infiniband/mlx5_3/ports"
+    for number, state in ((10, "1: DOWN"), (2, "2: INIT"), (1, "4: ACTIVE")):
+        write(ports / str(number) / "state", state)
+    (ports / "3").mkdir()  # it is just going
+    sysfs = LinuxSysfs(root)
+
+    found = sysfs.rdma_ports("mlx5_3")
+    assert [(p.number, p.state) for p in found] == [(1, "ACTIVE"), (2, "INIT"), (10, "DOWN")]
+    assert [port.is_active for port in found] == [True, False, False]
+    assert {port.device for port in found} == {"mlx5_3"}
+    assert sysfs.rdma_ports("nobody") == []
 
 
 def test_a_device_on_another_bus_has_no_pci_address(root: Path) -> None:
