@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import threading
 import time
 import zlib
 from collections.abc import Iterator
@@ -21,6 +22,10 @@ _SHARDS = 1024
 """Containers come and go, and names are invented: they share a fixed number of files."""
 PATIENCE = 60.0
 """Seconds to wait for a lock; kubelet gives a whole pod 4 minutes."""
+_SUSPICIOUS = 0.5
+"""Seconds of waiting, after each of which it is looked who has the lock."""
+_QUEUES: dict[Path, threading.Lock] = {}
+"""By lock file, where this process's threads wait for each other: without polling."""
 
 
 class Locks:
@@ -73,12 +78,19 @@ class Locks:
 
     @contextmanager
     def _hold(self, name: str, patience: float) -> Iterator[None]:
-        descriptor = self._open(name)
+        file, begun = self._folder / name, time.monotonic()
+        queue = _QUEUES.get(file) or _QUEUES.setdefault(file, threading.Lock())
+        if not queue.acquire(timeout=patience):
+            raise _held_too_long(file, patience)
         try:
-            _acquire(descriptor, self._folder / name, patience)
-            yield
+            descriptor = self._open(name)
+            try:
+                _acquire(descriptor, file, begun, patience)
+                yield
+            finally:
+                os.close(descriptor)
         finally:
-            os.close(descriptor)
+            queue.release()
 
     def _open(self, name: str) -> int:
         file = private_folder(self._folder) / name
@@ -89,19 +101,28 @@ def _shard(name: str) -> str:
     return f"{zlib.crc32(name.encode()) % _SHARDS:03x}"
 
 
-def _acquire(descriptor: int, file: Path, patience: float) -> None:
+def _acquire(descriptor: int, file: Path, begun: float, patience: float) -> None:
     """Take an exclusive lock; poll, since `flock` itself knows no deadline."""
-    deadline = time.monotonic() + patience
-    pause = 0.0005
+    pause, suspicious = 0.0005, begun + _SUSPICIOUS
     while not _try(descriptor):
-        if time.monotonic() >= deadline:
-            raise CniError(
-                Code.TRY_AGAIN,
-                f"another request has held {file} for {patience:g} s",
-                f"see who holds it: lslocks | grep {file.name}",
-            )
+        now = time.monotonic()
+        if now >= suspicious:
+            from cni.host.holder import refuse_stopped
+
+            refuse_stopped(descriptor, file)
+            suspicious = now + _SUSPICIOUS
+        if now >= begun + patience:
+            raise _held_too_long(file, patience)
         time.sleep(pause)
         pause = min(pause * 2, 0.02)
+
+
+def _held_too_long(file: Path, patience: float) -> CniError:
+    return CniError(
+        Code.TRY_AGAIN,
+        f"another request has held {file} for {patience:g} s",
+        f"see who holds it: lslocks | grep {file.name}",
+    )
 
 
 def _try(descriptor: int) -> bool:

@@ -10,6 +10,7 @@ import os
 import re
 import stat
 import sys
+from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path, PurePath
 
@@ -18,21 +19,35 @@ from cni.protocol.errors import CniError, Code
 from cni.protocol.request import Request
 from cni.protocol.versions import Command
 
-_LEVELS = {
+OURS = ("cni", "ipam")
+"""The loggers above all of ours."""
+LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
     "warning": logging.WARNING,
     "error": logging.ERROR,
     "panic": logging.CRITICAL,
 }
+"""By the names that configurations have for them."""
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}")
 _LARGEST = 1 << 20
 """Bytes of a program's log."""
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-def configure(request: Request, folder: Path) -> None:
-    """Send this process's log where the network configuration wants it.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """How a network configuration wants the lines of one request."""
+
+    level: int
+    formatter: logging.Formatter
+    """Names the request in every line."""
+    file: logging.Handler | None
+    """Open, and to be closed by whoever asked."""
+
+
+def wanted(request: Request, folder: Path) -> Wanted:
+    """Return how the log of a request is wanted.
 
     Args:
         request: names the level (`logLevel`) and a file (`logFile`), and appears in every line.
@@ -43,11 +58,11 @@ def configure(request: Request, folder: Path) -> None:
         CniError: code 7 on ADD for what is no file's name, 5 when it cannot be opened; a DEL must
             not fail for it.
     """
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    file = None
     name = request.config.get("logFile")
     if name:
         try:
-            handlers.append(_open(name, folder))
+            file = _open(name, folder)
         except CniError:
             if request.command is Command.ADD:
                 raise
@@ -56,15 +71,24 @@ def configure(request: Request, folder: Path) -> None:
         f"{request.command.value} container={request.container_id} ifname={request.ifname} "
         f"network={request.config.get('name')} pod={str(request.pod) or '-'}"
     ).replace("%", "%%")
-    wanted = _LEVELS.get(level, logging.INFO) if isinstance(level, str) else logging.INFO
-    for ours in ("cni", "ipam"):
-        logging.getLogger(ours).setLevel(wanted)
-    logging.basicConfig(
-        level=max(wanted, logging.WARNING),  # of the libraries: their debugging is not ours
-        format=f"%(asctime)s %(levelname)s %(message)s [{context}]",
-        handlers=handlers,
-        force=True,
-    )
+    formatter = logging.Formatter(f"%(asctime)s %(levelname)s %(message)s [{context}]")
+    if file:
+        file.setFormatter(formatter)
+    known = LEVELS.get(level, logging.INFO) if isinstance(level, str) else logging.INFO
+    return Wanted(known, formatter, file)
+
+
+def configure(request: Request, folder: Path) -> None:
+    """Send this process's log where the network configuration wants it (`wanted`)."""
+    how = wanted(request, folder)
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    handlers[0].setFormatter(how.formatter)
+    if how.file:
+        handlers.append(how.file)
+    for ours in OURS:
+        logging.getLogger(ours).setLevel(how.level)
+    # Of the libraries: their debugging is not ours.
+    logging.basicConfig(level=max(how.level, logging.WARNING), handlers=handlers, force=True)
 
 
 def configure_program(name: str, folder: Path) -> None:
@@ -102,7 +126,8 @@ class _PrivateFile(logging.FileHandler):
     def _open(self) -> TextIOWrapper:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(self.baseFilename, flags, 0o600)
-        return TextIOWrapper(os.fdopen(descriptor, "ab", buffering=0), write_through=True)
+        file = os.fdopen(descriptor, "ab", buffering=0)
+        return TextIOWrapper(file, "utf-8", "backslashreplace", write_through=True)
 
 
 def _checked(name: object, folder: Path) -> Path:

@@ -16,7 +16,7 @@ STATE_DIR = "RAILCNI_STATE_DIR"
 LOG_DIR = "RAILCNI_LOG_DIR"
 """Environment variable that moves the only folder a `logFile` may be in."""
 CONFIG_DIR = "RAILCNI_CONFIG_DIR"
-"""Environment variable that moves the folder of the node file."""
+"""Environment variable that moves the folder of the node file and the agent's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,11 @@ class Paths:
     def node_file(self) -> Path:
         """What all nodes must know of etcd and the fabrics; there need be none."""
         return self.config / "node.toml"
+
+    @property
+    def agent_file(self) -> Path:
+        """The agent's settings; there need be none."""
+        return self.config / "agent.toml"
 
 
 def private_folder(folder: Path) -> Path:

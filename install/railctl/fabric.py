@@ -12,9 +12,9 @@ from install.railctl.change import change
 from install.railctl.output import Output, write
 
 if TYPE_CHECKING:
+    from cni.host.toml.problems import Problem
     from ipam.definition import Definition
     from ipam.node_file import NodeFile
-    from ipam.node_file.problems import Problem
     from ipam.node_file.reading import Reading
 
 fabric = typer.Typer(no_args_is_help=True)
@@ -56,7 +56,7 @@ def check(
 
 
 def _problems(reading: Reading, nodes: int | None) -> Iterator[Row]:
-    from ipam.node_file.problems import placed
+    from cni.host.toml.problems import placed
 
     warnings = [*reading.warnings, *_too_small(reading.file, nodes)]
     for level, found in (("error", reading.errors), ("warning", placed(reading.text, warnings))):
@@ -66,7 +66,7 @@ def _problems(reading: Reading, nodes: int | None) -> Iterator[Row]:
 
 
 def _too_small(file: NodeFile | None, nodes: int | None) -> Iterator[Problem]:
-    from ipam.node_file.problems import Problem
+    from cni.host.toml.problems import Problem
 
     for name, definition in file.definitions.items() if file and nodes else ():
         if file and nodes and file.is_shared(name) and _nodes(definition) < nodes:

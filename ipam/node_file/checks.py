@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
 
+from cni.host.toml.lines import Key
+from cni.host.toml.problems import Problem
 from cni.protocol.request import IDENTIFIER, IDENTIFIER_FORM
 from ipam.definition import rail_problems
 from ipam.etcd.settings import parse_endpoint
-from ipam.node_file.lines import Key
 from ipam.node_file.model import Etcd, Fabric, NodeFile, RailEntry
-from ipam.node_file.problems import Problem
 from ipam.ranges import Network, listing, reserved
 
 _SECRETS = frozenset({"auth", "pass", "passwd", "password", "secret", "token"})

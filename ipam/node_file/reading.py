@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +10,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from cni.host.toml.problems import Problem, located, placed, unknown_keys
+from cni.host.toml.reading import content_of, decode, refused
 from cni.protocol.errors import CniError, Code
 from ipam.node_file import checks
-from ipam.node_file.lines import line_of_error
 from ipam.node_file.model import NodeFile
-from ipam.node_file.problems import Problem, of_validation, placed, unknown_keys
+from ipam.node_file.problems import of_validation
 
 log = logging.getLogger(__name__)
-
-_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +39,9 @@ def load(path: Path) -> NodeFile:
         CniError: code 7, naming file, line, key, value and accepted form; or whose the file is and
             whose it should be.
     """
-    try:
-        with path.open("rb") as stream:
-            _refuse_foreign(path, os.fstat(stream.fileno()))
-            content = stream.read()
-    except (FileNotFoundError, NotADirectoryError):
+    content = content_of(path)
+    if content is None:
         return NodeFile()
-    except OSError as error:
-        raise _refused(path, f"cannot be read: {error.strerror}") from None
     reading = read(content)
     for warning in reading.warnings:
         log.warning("%s", located(path, warning))
@@ -64,27 +57,18 @@ def load(path: Path) -> NodeFile:
 
 def read(content: bytes) -> Reading:
     """Return what a node file says, and all that is wrong with it."""
-    import tomllib
-
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        return Reading(None, (Problem((), "is not UTF-8, expected TOML", line),))
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        problem = Problem((), f"is not TOML: {error}", line_of_error(text, str(error)))
-        return Reading(None, (problem,))
-    file, errors = _validated(data)
-    errors += checks.problems(file, cluster="etcd" in data)
-    refused = {each.key for each in errors}
+    decoded = decode(content)
+    if decoded.error:
+        return Reading(None, (decoded.error,))
+    file, errors = _validated(decoded.data)
+    errors += checks.problems(file, cluster="etcd" in decoded.data)
+    wrong = {each.key for each in errors}
     unknown = [Problem(key, "is unknown and has no effect") for key in unknown_keys(file)]
     return Reading(
         None if errors else file,
-        placed(text, errors),
-        tuple(each for each in unknown if each.key not in refused),
-        text,
+        placed(decoded.text, errors),
+        tuple(each for each in unknown if each.key not in wrong),
+        decoded.text,
     )
 
 
@@ -103,25 +87,6 @@ def _validated(data: dict[str, Any]) -> tuple[NodeFile, list[Problem]]:
     return NodeFile.model_validate(rest), errors
 
 
-def located(path: Path, problem: Problem) -> str:
-    """Return a problem with its place: `node.toml:12: fabrics.backend.blockSize is …`."""
-    line = "" if problem.line is None else f":{problem.line}"
-    return f"{path}{line}: {problem}"
-
-
-def _refuse_foreign(path: Path, status: os.stat_result) -> None:
-    if status.st_uid != 0:
-        raise _refused(
-            path, f"belongs to user {status.st_uid}, expected root", f"chown root {path}"
-        )
-    if status.st_mode & _WRITABLE_BY_OTHERS:
-        raise _refused(
-            path,
-            f"has mode {stat.S_IMODE(status.st_mode):04o}, expected nobody but root to write it",
-            f"chmod go-w {path}",
-        )
-
-
 def _refuse_open_secrets(file: NodeFile) -> None:
     """Refuse secrets that everybody on the node can read; one that is missing the client names."""
     etcd = file.etcd
@@ -131,10 +96,6 @@ def _refuse_open_secrets(file: NodeFile) -> None:
         except OSError:
             continue
         if path and mode & stat.S_IROTH:
-            raise _refused(
+            raise refused(
                 path, f"has mode {mode:04o}, expected others not to read it", f"chmod o-r {path}"
             )
-
-
-def _refused(path: Path, text: str, details: str = "") -> CniError:
-    return CniError(Code.INVALID_CONFIG, f"{path} {text}", details)

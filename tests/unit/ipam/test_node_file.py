@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from cni.host.toml.lines import lines_of
 from cni.protocol.errors import CniError, Code
 from ipam.node_file import NodeFile, load
-from ipam.node_file.lines import lines_of
 from ipam.node_file.reading import read
 from ipam.ranges import Span
 
