@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from importlib import import_module
 
 from cni.delegate.interface import Ipam
@@ -15,8 +16,17 @@ _NOT_IPAM = frozenset({"rail-sriov"})
 """Plugins of our own that give no addresses: executing one would wait for its own caller's lock."""
 
 
-def ipam_for(request: Request) -> Ipam | None:
+def ipam_for(
+    request: Request,
+    kept: Mapping[str, Callable[[Request], Ipam]] | None = None,
+    is_wanted: Callable[[], bool] = lambda: True,
+) -> Ipam | None:
     """Return the IPAM plugin that a network configuration names, None when it names none.
+
+    Args:
+        request: the main plugin's.
+        kept: plugins of our own that this process keeps, by name.
+        is_wanted: tells whether the runtime still waits for its ADD; an executed one is ended else.
 
     Raises:
         CniError: code 7, when `ipam` is malformed or the plugin is not in CNI_PATH.
@@ -35,10 +45,12 @@ def ipam_for(request: Request) -> Ipam | None:
             Code.INVALID_CONFIG,
             f"ipam.type is {name!r}, expected an IPAM plugin, such as rail-ipam",
         )
+    if kept and name in kept:
+        return kept[name](request)
     if name in IN_PROCESS:
         module, _, factory = IN_PROCESS[name].partition(":")
         made: Ipam = getattr(import_module(module), factory)(request)
         return made
     from cni.delegate.execute import ExecutedIpam
 
-    return ExecutedIpam(name, request.path)
+    return ExecutedIpam(name, request.path, is_wanted)

@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +21,26 @@ log = logging.getLogger(__name__)
 
 _PATIENCE = 120.0
 """Seconds that a delegate may take; kubelet gives a whole pod 4 minutes."""
+_LOOK = 0.2
+"""Seconds from one look at whether it is still wanted to the next."""
 
 
 class ExecutedIpam:
     """An IPAM plugin that is a program of its own.
 
     It gets the runtime's environment and the main plugin's configuration, both as they came.
+
+    Args:
+        name: the program's.
+        path: the folders of CNI_PATH.
+        is_wanted: tells whether the runtime still waits for its ADD.
     """
 
-    def __init__(self, name: str, path: tuple[str, ...]) -> None:
+    def __init__(
+        self, name: str, path: tuple[str, ...], is_wanted: Callable[[], bool] = lambda: True
+    ) -> None:
         self._program = _find(name, path)
+        self._is_wanted = is_wanted
 
     def allocate(self, request: Request) -> Allocation:
         """Execute ADD; what the fabric's prefixes are, an executed plugin cannot tell."""
@@ -59,21 +71,40 @@ class ExecutedIpam:
     def _run(self, command: Command, request: Request) -> Any:
         if command not in RULES[request.version].commands:
             return None  # the configuration's version does not know it
-        try:
-            done = subprocess.run(  # noqa: S603 - found in CNI_PATH by a checked name, no shell
-                [self._program],
-                input=json.dumps(dict(request.config)).encode(),
-                env=_environment(command, request),
-                capture_output=True,
-                timeout=_PATIENCE,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise CniError(
-                Code.TRY_AGAIN,
-                f"{self._program} {command.value} has not answered within {_PATIENCE:g} s",
-            ) from None
+        with subprocess.Popen(  # noqa: S603 - found in CNI_PATH by a checked name, no shell
+            [self._program],
+            env=_environment(command, request),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            try:
+                config = json.dumps(dict(request.config)).encode()
+                stdout, stderr = self._await(command, process, config)
+            except BaseException:
+                process.kill()
+                raise
+        done = subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
         return self._read(command, done)
+
+    def _await(
+        self, command: Command, process: subprocess.Popen[bytes], stdin: bytes
+    ) -> tuple[bytes, bytes]:
+        """Return what it writes until it ends."""
+        deadline, unsent = time.monotonic() + _PATIENCE, [stdin]
+        while True:
+            try:
+                return process.communicate(unsent.pop() if unsent else None, timeout=_LOOK)
+            except subprocess.TimeoutExpired:
+                if time.monotonic() > deadline:
+                    problem = f"has not answered within {_PATIENCE:g} s"
+                elif command is Command.ADD and not self._is_wanted():
+                    problem = "was ended: the runtime waits for it no longer"
+                else:
+                    continue
+                raise CniError(
+                    Code.TRY_AGAIN, f"{self._program} {command.value} {problem}"
+                ) from None
 
     def _read(self, command: Command, done: subprocess.CompletedProcess[bytes]) -> Any:
         try:

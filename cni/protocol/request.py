@@ -88,6 +88,9 @@ class Request:
     """The runtime's environment, for delegates."""
     started: int = 0
     """CLOCK_BOOTTIME in nanoseconds when the request arrived."""
+    sandbox: tuple[int, int, int] | None = None
+    """The network namespace, for who is to remember it: its file's device and inode, and its
+    cookie, 0 where that is not known."""
 
     @property
     def network(self) -> str:

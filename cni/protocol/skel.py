@@ -30,11 +30,14 @@ class Reply:
     """None where the specification wants no output."""
     exit_code: int
 
+    def text(self) -> str:
+        """Return what goes to stdout."""
+        return "" if self.document is None else json.dumps(self.document) + "\n"
+
     def write(self, stdout: IO[str]) -> int:
         """Write the document; return the exit code."""
-        if self.document is not None:
-            stdout.write(json.dumps(self.document) + "\n")
-            stdout.flush()
+        stdout.write(self.text())
+        stdout.flush()
         return self.exit_code
 
 
@@ -51,7 +54,17 @@ def serve(
     try:
         return Reply(_answer(make_plugin, requests.read(environ, stdin)), 0)
     except Exception as error:  # noqa: BLE001 - here every failure becomes a reply
-        return Reply(_cni_error(error).to_json(_version_of(stdin)), 1)
+        return failure(error, stdin)
+
+
+def failure(error: Exception, stdin: bytes) -> Reply:
+    """Return the reply that says why a request was not served.
+
+    Args:
+        error: why.
+        stdin: the network configuration, which states the version to say it in.
+    """
+    return Reply(_cni_error(error).to_json(_version_of(stdin)), 1)
 
 
 def _cni_error(error: Exception) -> CniError:

@@ -38,6 +38,8 @@ def attach(node: Node, request: Request, config: RailConfig) -> Result:
     rail_config.check_device(config, request)
     key = devices.key(config, node.sysfs)
     with node.locks.container(request.container_id), _open_pod(node, request) as pod:
+        # Under this lock: if its DEL has come meanwhile, it went by, and would not come again.
+        _check_wanted(node, request)
         former.finish_own(node, request)
         with node.locks.device(key):
             former.finish_former(node, request, key)
@@ -52,6 +54,16 @@ def attach(node: Node, request: Request, config: RailConfig) -> Result:
             _check_ifname_is_free(pod, request)
             node.ipam_for(request)  # one that is not there is refused before anything is begun
             return _attach(node, request, config, pod, device)
+
+
+def _check_wanted(node: Node, request: Request) -> None:
+    """Raise code 11 when the runtime has given its ADD up: nobody would undo what it does."""
+    if not node.is_wanted():
+        raise CniError(
+            Code.TRY_AGAIN,
+            f"the runtime waits no longer for {request.ifname} of container "
+            f"{request.container_id}, and nothing is attached",
+        )
 
 
 def _attach(
@@ -81,6 +93,7 @@ def _attach(
         numa_node=device.function.numa_node if device.function else None,
         rdma=rdma.wanted(config, device.function, node.kernel),
         device_info=device_info.path(config),
+        path=request.path,
     )
     _warn_of_distance(node, intent)
     steps = Steps(node, request, config, pod, intent)

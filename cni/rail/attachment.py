@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Iterator
+from contextlib import suppress
 from glob import escape
 from pathlib import Path
 from typing import Literal
@@ -115,6 +116,15 @@ class Record(_Saved):
     addresses: tuple[Interface, ...] = ()
     routes: tuple[Route, ...] = ()
     rules: tuple[Rule, ...] = ()
+    unannounced: bool = False
+    """ADD found no carrier: the neighbours have not been told of its addresses."""
+    path: tuple[str, ...] = ()
+    """Folders of ADD's CNI_PATH, where its IPAM plugin is."""
+
+    @property
+    def stands(self) -> bool:
+        """Whether ADD has succeeded, and no DEL has begun that found the device."""
+        return self.attached and not self.released and not self.unrestored
 
     @property
     def holder(self) -> str:
@@ -171,6 +181,15 @@ class Attachments:
         """Return every record that can be read, the oldest first; warn of the others."""
         found = self._read("*.json", skip_unreadable=True)
         return sorted(found, key=lambda record: record.started)
+
+    def marks(self) -> frozenset[tuple[str, int, int, int]]:
+        """Return what is another set as soon as any record has been saved or forgotten."""
+        marks = set()
+        for file in self._folder.glob("*.json"):
+            with suppress(FileNotFoundError):
+                status = file.stat()
+                marks.add((file.name, status.st_ino, status.st_mtime_ns, status.st_size))
+        return frozenset(marks)
 
     def _file(self, record: Record) -> Path:
         return self._folder / f"{_digest(record.attachment)}.{record.device.key}.json"

@@ -22,3 +22,7 @@ class Node:
     locks: Locks
     ipam_for: Callable[[Request], Ipam | None]
     """The IPAM plugin that a request's configuration names; None when it names none."""
+    stripped: Callable[[int], None] = lambda _: None
+    """Is told how many routes an ADD has left out."""
+    is_wanted: Callable[[], bool] = lambda: True
+    """Tells whether the runtime still waits for its ADD: else it is undone, not finished."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 
 from cni.host import logs
@@ -21,6 +20,7 @@ from cni.rail.attachment import Attachments, Record
 from cni.rail.check import check
 from cni.rail.detach import detach
 from cni.rail.node import Node
+from cni.rail.undisturbed import undisturbed
 
 log = logging.getLogger(__name__)
 
@@ -113,18 +113,10 @@ class RailSriov:
 
     def _free(self, listed: Record, request: Request) -> str:
         """Free one attachment, unless a request is at work on it; return what went wrong."""
-        node = self._node
         try:
-            with ExitStack() as held:
-                try:
-                    held.enter_context(node.locks.container(listed.attachment.container_id, 0))
-                    held.enter_context(node.locks.device(listed.device.key, 0))
-                except CniError as busy:
-                    log.info("left to the request that is at work on it: %s", busy)
-                    return ""
-                record = node.attachments.again(listed)
-                if record == listed:
-                    detach(node, record, request)
+            with undisturbed(self._node, listed) as alone:
+                if alone:
+                    detach(self._node, listed, request)
         except (CniError, OSError) as error:
             return f"{listed.holder}: {error}"
         return ""

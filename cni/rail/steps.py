@@ -44,6 +44,12 @@ class Steps:
     def run(self, device: Device) -> Result:
         """Take every step."""
         allocation = self._allocate()
+        if not self._node.is_wanted():
+            raise CniError(
+                Code.TRY_AGAIN,
+                f"the runtime waits no longer for {self.record.holder}, and nothing is attached",
+                "its addresses took too long to come: see the log for what they waited for",
+            )
         ips = allocation.result.ips
         addresses = tuple(ip.address for ip in ips)
         plan = self._plan(allocation, addresses)
@@ -84,6 +90,7 @@ class Steps:
                 "left out the route %s: rail %s carries only its fabric's prefixes",
                 named, self.record.rail,
             )  # fmt: skip
+            self._node.stripped(len(plan.foreign))
         return plan
 
     def _impose(self, device: Device) -> None:
@@ -154,8 +161,10 @@ class Steps:
         if self._pod.wait_for_carrier(index, _CARRIER_PATIENCE):
             self._pod.announce(index, addresses)
         else:
+            self.save(unannounced=True)
             log.warning(
-                "%s has no carrier after %g s: its addresses were not announced",
+                "%s has no carrier after %g s: its addresses are announced once it has, where "
+                "rail-agent runs",
                 self._request.ifname, _CARRIER_PATIENCE,
             )  # fmt: skip
 
