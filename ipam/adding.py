@@ -238,4 +238,5 @@ def demand_of(config: IpamConfig, request: Request, slot: int | None) -> Demand:
         quarantine=config.quarantine_ns,
         slot=slot,
         within=definition.usable if definition else UNLIMITED,
+        sandbox=request.sandbox,
     )

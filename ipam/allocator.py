@@ -41,6 +41,8 @@ class Demand:
     """`slot` is in no block: the registry gives it by itself."""
     hurried: bool = False
     """Break the quarantine when nothing has rested, and refuse when there is nothing at all."""
+    sandbox: tuple[int, int, int] | None = None
+    """The network namespace, where it is to be remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ def allocate(tx: Transaction, fabric: Fabric, demand: Demand, now: Moment) -> in
     held = tx.held(demand.attachment)
     if held:
         _refuse_other(fabric, demand, held)
+        if held.sandbox != demand.sandbox:
+            tx.move(held, demand.sandbox)
         return held.slot
     container_id = demand.attachment.container_id
     rails_by_slot = tx.rails_by_slot(fabric.name, container_id)
@@ -78,7 +82,7 @@ def allocate(tx: Transaction, fabric: Fabric, demand: Demand, now: Moment) -> in
         _refuse_unavailable(fabric, slot, tx.holder(fabric.name, slot))
         claim = Claim(slot, container_id, demand.pod, now)
         tx.claim(fabric.name, claim, single=demand.single)
-    tx.attach(Held(demand.attachment, fabric.name, demand.rail, slot, now))
+    tx.attach(Held(demand.attachment, fabric.name, demand.rail, slot, now, demand.sandbox))
     return slot
 
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-from cni.delegate.interface import Allocation
+from cni.delegate.interface import Allocation, Ipam
 from cni.host import logs
+from cni.host.locks import Locks
 from cni.host.paths import Paths
 from cni.protocol.errors import CniError, Code
 from ipam.wiring import Wiring
@@ -21,6 +24,9 @@ if TYPE_CHECKING:
     from cni.protocol.results import Result
     from ipam.adding import Addition
     from ipam.config import IpamConfig
+
+Sandbox: TypeAlias = tuple[int, int, int] | None
+"""A network namespace (`Request.sandbox`)."""
 
 
 class RailIpam:
@@ -142,18 +148,47 @@ class RailIpam:
 
 
 class Standalone:
-    """rail-ipam as a program of its own: any plugin's `ipam.type`."""
+    """rail-ipam as a program of its own: any plugin's `ipam.type`.
 
-    def __init__(self, ipam: RailIpam) -> None:
+    Args:
+        ipam: the IPAM plugin.
+        locks: the node's.
+        sandbox: tells which network namespace a request is about.
+        is_wanted: tells whether the runtime still waits for its ADD.
+    """
+
+    def __init__(
+        self,
+        ipam: Ipam,
+        locks: Locks,
+        sandbox: Callable[[Request], Sandbox],
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._ipam = ipam
-        self.delete = ipam.release
+        self._locks = locks
+        self._sandbox = sandbox
+        self._is_wanted = is_wanted
         self.check = ipam.check
         self.collect = ipam.collect
         self.status = ipam.status
 
     def add(self, request: Request) -> Result:
-        """Give this attachment its addresses."""
-        return self._ipam.allocate(request).result
+        """Give this attachment its addresses, and remember where it is: nobody else may."""
+        located = replace(request, sandbox=self._sandbox(request))
+        with self._locks.container(request.container_id):
+            # Under this lock: if its DEL has come meanwhile, it went by, and comes no more.
+            if not self._is_wanted():
+                raise CniError(
+                    Code.TRY_AGAIN,
+                    f"the runtime waits no longer for {request.ifname} of container "
+                    f"{request.container_id}, and it holds no address",
+                )
+            return self._ipam.allocate(located).result
+
+    def delete(self, request: Request) -> None:
+        """Take this attachment's addresses back."""
+        with self._locks.container(request.container_id):
+            self._ipam.release(request)
 
 
 def make_ipam(request: Request) -> RailIpam:
@@ -167,4 +202,14 @@ def make_ipam(request: Request) -> RailIpam:
 def make_plugin(request: Request) -> Standalone:
     """Wire rail-ipam for one request of this process."""
     logs.configure(request, Paths.of(request.environ).logs)
-    return Standalone(make_ipam(request))
+    locks = Locks(Paths.of(request.environ).locks)
+    return Standalone(make_ipam(request), locks, sandbox_of)
+
+
+def sandbox_of(request: Request) -> Sandbox:
+    """Return the network namespace at CNI_NETNS as this process sees it, None for no such thing."""
+    try:
+        found, own = Path(request.netns).stat(), Path("/proc/self/ns/net").stat()
+    except OSError:
+        return None
+    return (found.st_dev, found.st_ino, 0) if found.st_dev == own.st_dev else None

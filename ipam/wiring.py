@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from ipam.journal.file import Journal, KeptJournal
     from ipam.journal.transaction import Moment
     from ipam.node_file import Etcd, NodeFile
+    from ipam.registry.interface import Node
 
 
 @cache  # no process outlives its boot
@@ -63,6 +65,11 @@ class Wiring:
     sys: Path = Path("/sys")
     connect: Callable[[Settings], Store] = connect
     keep_open: bool = False
+    _opening: threading.Lock = field(default_factory=threading.Lock, init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.keep_open:  # before threads ask for them: each must get the same
+            _ = self._kept, self._clients
 
     @cached_property
     def node_file(self) -> NodeFile | None:
@@ -143,34 +150,40 @@ class Wiring:
         from ipam.holding.desk import Connection
         from ipam.registry.deadline import Deadline
         from ipam.registry.etcd import EtcdRegistry
-        from ipam.registry.interface import Node
 
         deadline = Deadline(seconds)
-        node = Node(file.node, self._identify(file), self.boot_id(), session.journal_id)
-        with self._connected(etcd.settings) as client:
+        node = self.identify(file, session.journal_id)
+        with self.connected(etcd.settings) as client:
             registry = EtcdRegistry(client, etcd.prefix, shared, node, session, deadline)
             yield Connection(registry, registry.singles)
 
     @contextmanager
-    def _connected(self, settings: Settings) -> Iterator[Store]:
+    def connected(self, settings: Settings) -> Iterator[Store]:
+        """Use a client of etcd: one that stays open, where what is used stays open."""
         if not self.keep_open:
             with closing(self.connect(settings)) as client:
                 yield client
             return
-        if settings not in self._clients:
-            self._clients[settings] = self.connect(settings)
-        yield self._clients[settings]
+        with self._opening:
+            client = self._clients.get(settings) or self.connect(settings)
+            self._clients[settings] = client
+        yield client
 
-    def _identify(self, file: NodeFile) -> str:
-        """Return this machine's identity; put a journal aside that another machine began."""
+    def identify(self, file: NodeFile, journal_id: str) -> Node:
+        """Return who this machine is to others, with its present journal.
+
+        Raises:
+            CniError: code 11, when another machine began the journal, which is put aside.
+        """
         from ipam.identity import hardware_identity
         from ipam.journal.file import put_aside
+        from ipam.registry.interface import Node
 
         hardware = hardware_identity(self.sys, file.node_id)
         with self.journal() as journal, journal.transaction(synced=True) as tx:
             former, same = tx.blocks.identify(file.node, hardware, self.boot_id())
         if same:
-            return former
+            return Node(file.node, former, self.boot_id(), journal_id)
         aside = put_aside(self.paths.journal, self.locks, self._kept.close)
         raise CniError(
             Code.TRY_AGAIN,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from ipam.blocks import Session
@@ -55,13 +55,15 @@ class Desk:
         with self.lock(self.patience):
             with self.keep() as tx:
                 session = tx.blocks.session()
+            before = replace(session)
             try:
                 with self.connect(session, self.patience) as connection:
                     yield connection
             finally:
                 with self.keep() as tx:
                     # A journal that was put aside meanwhile stands elsewhere than its successor.
-                    if tx.blocks.session().journal_id == session.journal_id:
+                    same = tx.blocks.session().journal_id == session.journal_id
+                    if same and session != before:  # who asked nothing writes nothing
                         tx.blocks.put_session(session)
 
     @contextmanager

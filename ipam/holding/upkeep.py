@@ -22,28 +22,33 @@ _PAUSE = 0.05
 
 
 def run(desk: Desk, return_after: float) -> bool:
+    """Bring the registry up to date; tell whether it is, and log why it is not."""
+    try:
+        bring_up_to_date(desk, return_after)
+    except (RegistryError, EtcdError) as error:
+        log.warning("the registry is not up to date: %s", error)
+        return False
+    return True
+
+
+def bring_up_to_date(desk: Desk, return_after: float) -> None:
     """Drain the outbox, keep one spare block per fabric, give back what nothing needs.
 
     Args:
         desk: the node's.
         return_after: seconds that a block is kept after its last slot was freed.
 
-    Returns:
-        Whether all of it is done; otherwise the registry was in the way, and the log says how.
+    Raises:
+        RegistryError, EtcdError: the registry was in the way of some of it.
     """
     if not desk.definitions:
-        return True  # there is nobody to tell; what there is to tell waits for a node file
-    try:
-        restored = False
-        while not (progress := _drain(desk, restored=restored)).done:
-            restored |= progress.restored
-            time.sleep(_PAUSE)
-        for fabric in desk.fabrics():
-            _tidy(desk, fabric, return_after)
-    except (RegistryError, EtcdError) as error:
-        log.warning("the registry is not up to date: %s", error)
-        return False
-    return True
+        return  # there is nobody to tell; what there is to tell waits for a node file
+    restored = False
+    while not (progress := _drain(desk, restored=restored)).done:
+        restored |= progress.restored
+        time.sleep(_PAUSE)
+    for fabric in desk.fabrics():
+        _tidy(desk, fabric, return_after)
 
 
 @dataclass(slots=True)

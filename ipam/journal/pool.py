@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ipam.ranges import Span
+from ipam.ranges import Span, Spans
 
 if TYPE_CHECKING:
     import sqlite3
@@ -56,6 +56,20 @@ class Pool:
             (fabric, span.first, span.last, ready_at),
         )
         return row.fetchone() is not None
+
+    def fresh_runs(self, fabric: str) -> Spans:
+        """Return all runs of fresh slots."""
+        rows = self._execute("SELECT first, last FROM fresh WHERE fabric = ? ORDER BY 1", (fabric,))
+        return tuple(Span(*row) for row in rows)
+
+    def count_freed(self, fabric: str, span: Span, ready_at: int) -> tuple[int, int]:
+        """Count what was freed in a run: by a time (ns), and after it."""
+        early, late = self._execute(
+            "SELECT total(freed_at <= ?1), total(freed_at > ?1) FROM freed"
+            " WHERE fabric = ?2 AND slot BETWEEN ?3 AND ?4",
+            (ready_at, fabric, span.first, span.last),
+        ).fetchone()
+        return int(early), int(late)
 
     def wake(self, fabric: str, slot: int) -> None:
         """Make a slot that rested fresh again, in one run with its neighbours."""

@@ -117,7 +117,14 @@ CREATE TABLE singles (
 INSERT INTO blocks SELECT name, 4611686018427387903, 0, 'owned', 0, 0 FROM fabrics;
 """
 
-SCRIPTS = (_CLAIMS, _BLOCKS)
+_SANDBOXES = """
+-- The network namespace of an attachment, where nobody else remembers it; a cookie of 0: unknown.
+ALTER TABLE attachments ADD COLUMN netns_device INTEGER;
+ALTER TABLE attachments ADD COLUMN netns_inode INTEGER;
+ALTER TABLE attachments ADD COLUMN netns_cookie INTEGER;
+"""
+
+SCRIPTS = (_CLAIMS, _BLOCKS, _SANDBOXES)
 """The n-th brings a journal from version n to n + 1; a new one goes through all of them."""
 VERSION = len(SCRIPTS)
 """Kept in `PRAGMA user_version`; a journal of a later version is refused."""

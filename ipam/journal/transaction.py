@@ -55,6 +55,8 @@ class Held:
     rail: str
     slot: int
     since: Moment
+    sandbox: tuple[int, int, int] | None = None
+    """Its network namespace (`Request.sandbox`), where it is remembered here."""
 
 
 class Transaction:
@@ -204,12 +206,21 @@ class Transaction:
         """Let an attachment use a claimed slot; one per rail (IntegrityError)."""
         key = held.attachment
         self._execute(
-            "INSERT INTO attachments VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO attachments VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 key.network, key.container_id, key.ifname,
-                held.fabric, held.rail, held.slot, held.since.ns,
+                held.fabric, held.rail, held.slot, held.since.ns, *(held.sandbox or _NOWHERE),
             ),
         )  # fmt: skip
+
+    def move(self, held: Held, sandbox: tuple[int, int, int] | None) -> None:
+        """Note in which network namespace an attachment is; None: nobody knows."""
+        key = held.attachment
+        self._execute(
+            "UPDATE attachments SET netns_device = ?, netns_inode = ?, netns_cookie = ?"
+            " WHERE network = ? AND container = ? AND ifname = ?",
+            (*(sandbox or _NOWHERE), key.network, key.container_id, key.ifname),
+        )
 
     def held(self, key: Attachment) -> Held | None:
         """Return what an attachment holds."""
@@ -254,8 +265,10 @@ class Transaction:
             self.outbox.mark(fabric, slot)
 
 
+_NOWHERE = (None, None, None)
 _HELD = (
-    "SELECT a.network, a.container, a.ifname, a.fabric, a.rail, a.slot, c.boot_id, a.created"
+    "SELECT a.network, a.container, a.ifname, a.fabric, a.rail, a.slot, c.boot_id, a.created,"
+    " a.netns_device, a.netns_inode, a.netns_cookie"
     " FROM attachments AS a JOIN claims AS c USING (fabric, slot)"
 )
 
@@ -275,6 +288,8 @@ def _claim(row: tuple[Any, ...]) -> Claim:
 
 
 def _held(row: tuple[Any, ...]) -> Held:
-    network, container, ifname, fabric, rail, slot, boot_id, created = row
+    network, container, ifname, fabric, rail, slot, boot_id, created, *sandbox = row
     key = Attachment(network, container, ifname)
-    return Held(key, fabric, rail, slot, Moment(boot_id, created))
+    device, inode, cookie = sandbox
+    known = None if device is None else (device, inode, cookie)
+    return Held(key, fabric, rail, slot, Moment(boot_id, created), known)

@@ -18,11 +18,16 @@ if TYPE_CHECKING:
 STORM = Path(__file__).with_name("storm.py")
 
 
+def environment() -> dict[str, str]:
+    """Return what storm.py runs with."""
+    return os.environ | {"PYTHONPATH": str(Path(cni.__file__).parents[1])}
+
+
 def storm(*arguments: object) -> list[list[str]]:
     """Run storm.py; return the words of each line it wrote."""
     done = subprocess.run(
         [sys.executable, STORM, *map(str, arguments)],
-        env=os.environ | {"PYTHONPATH": str(Path(cni.__file__).parents[1])},
+        env=environment(),
         stdout=subprocess.PIPE,
         text=True,
         timeout=120,

@@ -10,11 +10,12 @@ import pytest
 
 from cni.host.locks import Locks
 from cni.protocol.errors import CniError, Code
-from cni.protocol.request import Attachment
+from cni.protocol.request import Attachment, Pod
 from ipam.blocks import Block
 from ipam.journal import file as journals
+from ipam.journal import schema
 from ipam.journal.file import Journal, imagined, open_journal
-from ipam.journal.transaction import Held, Moment, Transaction
+from ipam.journal.transaction import Claim, Held, Moment, Transaction
 from ipam.ranges import Span
 
 
@@ -164,3 +165,21 @@ def test_who_holds_it_without_the_lock_is_waited_for(
         fresh(journal)
     assert "fuser" in caught.value.details
     person.close()
+
+
+def test_one_of_an_earlier_version_is_brought_up_to_date(
+    file: Path, locks: Locks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    present = schema.SCRIPTS
+    monkeypatch.setattr(schema, "SCRIPTS", present[:2])
+    monkeypatch.setattr(schema, "VERSION", 2)
+    key = Attachment("lan", "c1", "net1")
+    with open_journal(file, locks) as journal, journal.transaction() as tx:
+        tx.add_fabric("f")
+        tx.blocks.add(Block("f", Span(0, 9)))
+        tx.claim("f", Claim(4, "c1", Pod(), Moment("boot", 1)))
+        tx._execute("INSERT INTO attachments VALUES ('lan', 'c1', 'net1', 'f', 'a', 4, 1)")
+    monkeypatch.setattr(schema, "SCRIPTS", present)
+    monkeypatch.setattr(schema, "VERSION", len(present))
+    with open_journal(file, locks) as journal, journal.transaction() as tx:
+        assert tx.held(key) == Held(key, "f", "a", 4, Moment("boot", 1), sandbox=None)
