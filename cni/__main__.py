@@ -51,7 +51,37 @@ def main() -> int:
 
 
 def _serve(name: str, stdin: bytes) -> int:
-    """Answer a container runtime's request."""
+    """Answer a container runtime's request: the agent does, or where there is none this process."""
+    from cni import shim
+
+    try:
+        served = shim.ask(name, stdin)
+    except shim.LostReplyError as error:
+        return _own_up(str(error), stdin)
+    if served is None:
+        return _serve_here(name, stdin)
+    code, stdout, stderr = served
+    if sys.stderr:
+        sys.stderr.buffer.write(stderr)
+        sys.stderr.buffer.flush()
+    sys.stdout.buffer.write(stdout)
+    return code
+
+
+def _own_up(problem: str, stdin: bytes) -> int:
+    """Tell the runtime that nobody knows what became of its request."""
+    from cni.protocol import skel
+    from cni.protocol.errors import CniError, Code
+
+    error = CniError(
+        Code.TRY_AGAIN,
+        f"rail-agent has begun this request, and its reply is lost: {problem}",
+        "try again: what was begun is finished or undone first; see the log of rail-agent",
+    )
+    return skel.failure(error, stdin).write(sys.stdout)
+
+
+def _serve_here(name: str, stdin: bytes) -> int:
     gc.disable()  # nothing here lives long enough to be collected, and imports are 10 % faster
     environ = _restore_environment()
     from cni.protocol import skel

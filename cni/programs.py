@@ -16,10 +16,14 @@ PLUGINS = {
 }
 """What a container runtime calls: each a function from a request to its plugin."""
 COMMANDS = {
+    "rail-agent": "cni.agent.main:main",
     "rail-upkeep": "ipam.upkeep:main",
     "railctl": "install.railctl:main",
 }
 """What a person or a program of ours calls: each a function from arguments to an exit code."""
+
+IPAM_PART = "ipam.agent.part:IpamPart"
+"""What rail-ipam does in the agent (`cni.agent.interface.Part`)."""
 
 _BOOTLOADER_PREFIX = "_PYI_"
 _LIBRARY_PATH = "LD_LIBRARY_PATH"

@@ -1,0 +1,286 @@
+"""The agent's socket: one loop that takes calls, and waits for nobody.
+
+Whoever opens a connection and says nothing, half of something, or rubbish, costs a descriptor for a
+moment.  Serving is other threads' work; the loop tells their callers meanwhile that it is alive.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import selectors
+import socket
+import struct
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from cni import wire
+from cni.agent.caller import Caller, Stage
+from cni.agent.work import Job, Work
+
+log = logging.getLogger(__name__)
+
+_CALLING_PATIENCE = 2.0
+"""Seconds for a call to come whole, and for an offer to be answered."""
+_ANSWERED_PATIENCE = 10.0
+"""Seconds for a reply to be read."""
+_MOST_CALLERS = 1024
+_MOST_AT_ONCE = 64
+"""Connections taken before others are looked at again."""
+_OF_ATTACHMENT = frozenset({"ADD", "DEL", "CHECK"})
+_CREDENTIALS = struct.Struct("3i")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a plugin's process writes, and its exit code."""
+
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+
+
+class Service(Protocol):
+    """What serves the calls."""
+
+    def refusal(self, call: wire.Call) -> str:
+        """Return why a call is its process's own work, empty when it is the agent's."""
+        ...
+
+    def serve(self, call: wire.Call, netns: int, waiting: Callable[[], float | None]) -> Reply:
+        """Serve a call.
+
+        Args:
+            call: what is wanted.
+            netns: descriptor of the pod's namespace, -1 when it is gone; remains the caller's.
+            waiting: tells for how many seconds the process has waited, None when it has gone.
+        """
+        ...
+
+    def refused(self, reason: str) -> None:
+        """Note that somebody was sent away."""
+        ...
+
+
+class Server:
+    """Serves the callers of a listening socket.
+
+    Args:
+        listener: the socket, which stays its owner's.
+        service: serves the calls.
+        work: in which order.
+        tick: called several times a second, as long as the loop lives; must return at once.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        service: Service,
+        work: Work,
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._listener = listener
+        self._service = service
+        self._work = work
+        self._tick = tick
+        self._selector = selectors.DefaultSelector()
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._callers: dict[int, Caller] = {}
+        self._done: deque[tuple[Caller, bytes]] = deque()
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Let `run` end when all that was begun is done; may be called by a signal handler."""
+        self._stopping.set()
+        self._ring()
+
+    def run(self) -> None:
+        """Serve until `stop`, and those that were told so until they have their reply."""
+        self._listener.setblocking(False)  # noqa: FBT003 - the only argument
+        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._selector.register(self._bell, selectors.EVENT_READ)
+        next_beat = 0.0
+        listening = True
+        while listening or self._callers:
+            if self._stopping.is_set() and listening:
+                self._selector.unregister(self._listener)
+                self._dismiss()
+                listening = False
+            for key, _ in self._selector.select(max(next_beat - time.monotonic(), 0)):
+                self._attend(key.fd)
+            self._answer()
+            if time.monotonic() >= next_beat:
+                next_beat = time.monotonic() + wire.BEAT
+                self._beat()
+                self._tick()
+
+    def close(self) -> None:
+        """Let go of every caller; after `run`."""
+        for caller in list(self._callers.values()):
+            self._drop(caller)
+        self._selector.close()
+        os.close(self._bell)
+
+    def _attend(self, descriptor: int) -> None:
+        if descriptor == self._listener.fileno():
+            self._accept()
+        elif descriptor == self._bell:
+            os.eventfd_read(self._bell)
+        elif caller := self._callers.get(descriptor):
+            self._hear(caller)
+
+    def _accept(self) -> None:
+        for _ in range(_MOST_AT_ONCE):
+            try:
+                connection, _ = self._listener.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:  # too many descriptors, or it went at once
+                log.warning("a caller could not be taken: %s", error)
+                return
+            connection.setblocking(False)  # noqa: FBT003 - the only argument
+            if _user_of(connection) != 0:
+                self._service.refused("not root")
+                connection.close()
+                continue
+            if len(self._callers) >= _MOST_CALLERS:
+                self._make_room()
+            caller = Caller(connection, time.monotonic())
+            self._callers[connection.fileno()] = caller
+            self._selector.register(connection, selectors.EVENT_READ)
+
+    def _make_room(self) -> None:
+        """Send the one away that has been silent for longest."""
+        waiting = (c for c in self._callers.values() if c.stage is Stage.CALLING)
+        oldest = min(waiting, key=lambda caller: caller.since, default=None)
+        if oldest:
+            self._service.refused("silent")
+            self._drop(oldest)
+
+    def _hear(self, caller: Caller) -> None:
+        """Read what a caller says, and go on with it as far as that allows."""
+        try:
+            caller.flush()
+            if caller.stage is Stage.ANSWERED and not caller.has_to_send:
+                self._drop(caller)
+                return
+            caller.receive()
+            if caller.call and caller.stage is Stage.CALLING:
+                self._offer(caller, caller.call)
+            elif caller.call and caller.wants_to_go:
+                self._take(caller, caller.call)
+        except BlockingIOError:
+            return
+        except wire.MalformedError as error:
+            log.info("a caller was sent away: %s", error)
+            self._service.refused("malformed")
+            self._drop(caller)
+        except OSError:
+            self._drop(caller)
+
+    def _offer(self, caller: Caller, call: wire.Call) -> None:
+        reason = self._service.refusal(call) or ("full" if self._work.is_full else "")
+        if reason or self._stopping.is_set():
+            self._send_away(caller, reason or "stopping")
+            return
+        caller.enter(Stage.OFFERED, time.monotonic())
+        caller.say(wire.READY)
+
+    def _send_away(self, caller: Caller, reason: str) -> None:
+        self._service.refused(reason)
+        caller.say(wire.refusal(reason))
+        self._drop(caller)
+
+    def _take(self, caller: Caller, call: wire.Call) -> None:
+        caller.enter(Stage.SERVED, time.monotonic())
+        netns, arrived = caller.take_netns(), caller.since
+
+        def waiting() -> float | None:
+            return time.monotonic() - arrived if caller.is_there else None
+
+        def serve() -> None:
+            answer = b""
+            try:
+                served = self._service.serve(call, netns, waiting)
+                answer = wire.reply(served.exit_code, served.stdout, served.stderr)
+            finally:
+                abandon()
+                self._done.append((caller, answer))
+                self._ring()
+
+        def abandon() -> None:
+            if netns >= 0:
+                os.close(netns)
+
+        job = Job(_line_of(call.environ), serve, abandon, lambda: waiting() is not None)
+        self._work.take(job)
+
+    def _answer(self) -> None:
+        """Send the replies that have come since; where serving broke down there is none."""
+        while self._done:
+            caller, answer = self._done.popleft()
+            if caller.stage is Stage.GONE:
+                continue
+            try:
+                caller.enter(Stage.ANSWERED, time.monotonic())
+                caller.say(answer)
+            except OSError:
+                self._drop(caller)
+                continue
+            if caller.has_to_send:
+                both = selectors.EVENT_READ | selectors.EVENT_WRITE
+                self._selector.modify(caller.connection, both)
+            else:
+                self._drop(caller)
+
+    def _beat(self) -> None:
+        """Say to those that wait that the agent lives; see whose patience is at an end."""
+        now = time.monotonic()
+        for caller in list(self._callers.values()):
+            try:
+                if caller.stage is Stage.SERVED:
+                    caller.say(wire.WORKING)
+                elif now - caller.since > _PATIENCE[caller.stage]:
+                    self._service.refused("silent")
+                    self._drop(caller)
+            except OSError:
+                self._drop(caller)
+
+    def _dismiss(self) -> None:
+        """Send those away that were told nothing yet; who was may be on its way already."""
+        for caller in list(self._callers.values()):
+            if caller.stage is Stage.CALLING:
+                self._drop(caller)
+
+    def _drop(self, caller: Caller) -> None:
+        self._callers.pop(caller.connection.fileno(), None)
+        self._selector.unregister(caller.connection)
+        caller.close()
+
+    def _ring(self) -> None:
+        os.eventfd_write(self._bell, 1)
+
+
+_PATIENCE: Mapping[Stage, float] = {
+    Stage.CALLING: _CALLING_PATIENCE,
+    Stage.OFFERED: _CALLING_PATIENCE,
+    Stage.ANSWERED: _ANSWERED_PATIENCE,
+}
+
+
+def _line_of(environ: Mapping[str, str]) -> str | None:
+    """Return what tells requests that must not overtake each other: their container."""
+    if environ.get("CNI_COMMAND") not in _OF_ATTACHMENT:
+        return None
+    return environ.get("CNI_CONTAINERID") or None
+
+
+def _user_of(connection: socket.socket) -> int:
+    """Return the user id of the process at the other end (SO_PEERCRED)."""
+    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    _, user, _ = _CREDENTIALS.unpack(data)
+    return int(user)
