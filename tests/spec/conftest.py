@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.spec.agent import running
 from tests.spec.node import Node, delete_abandoned
 from tests.spec.runtime import DEBIANS, PROGRAMS, Runtime
 
@@ -45,6 +46,22 @@ def node() -> Iterator[Node]:
 
 
 @pytest.fixture
-def runtime(bundle: Path, node: Node, tmp_path: Path) -> Runtime:
-    """A container runtime on that node."""
-    return Runtime(node, tmp_path / "state", path=(bundle, DEBIANS))
+def plain_runtime(bundle: Path, node: Node, tmp_path: Path) -> Runtime:
+    """A container runtime on that node, where each plugin does its work by itself."""
+    return Runtime(
+        node, tmp_path / "state", path=(bundle, DEBIANS),
+        environ={"RAILCNI_CONFIG_DIR": str(tmp_path / "config"),
+                 "RAILCNI_LOG_DIR": str(tmp_path / "log")},
+    )  # fmt: skip
+
+
+@pytest.fixture(params=["alone", "with agent"])
+def runtime(
+    request: pytest.FixtureRequest, plain_runtime: Runtime, tmp_path: Path
+) -> Iterator[Runtime]:
+    """The same, once alone and once with an agent: there must be no difference (invariant 9)."""
+    if request.param == "alone":
+        yield plain_runtime
+        return
+    with running(plain_runtime, tmp_path):
+        yield plain_runtime
