@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from cni.agent.config import AgentConfig
 from cni.protocol.config import Config
 from cni.rail.config import RailConfig
 from ipam.config import IpamConfig
@@ -39,6 +40,7 @@ _INTERNAL = {"type", "runtimeConfig", "declared"}
         (Etcd, "### The node file"),
         (Fabric, "### The node file"),
         (RailEntry, "### The node file"),
+        (AgentConfig, "### The agent's settings"),
     ],
 )
 def test_every_key_is_in_the_readmes_tables(model: type[Config], heading: str) -> None:
