@@ -71,6 +71,10 @@ class Attending:
         repair = filter(None, (self._repair.problem, self._repair.alarm))
         return [*repair, *self._rails.problems()]
 
+    def outages(self, rail: str) -> Sequence[str]:
+        """Return why a rail carries nothing, in words; empty while it does, or is not known."""
+        return self._rails.outages(rail)
+
     def close(self) -> None:
         """Nothing is kept open."""
 

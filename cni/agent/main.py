@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 from cni import programs, shim
@@ -92,19 +93,21 @@ class Agent:
             ipam_for=partial(ipam_for, kept=self._kept),
             stripped=self._metrics.stripped,
         )
-        attending = Attending(
+        self._attending = Attending(
             self._node,
             grace=settings.grace,
             pfs=settings.pfs,
             least_mtu=settings.least_mtu,
             path=settings.cni_path,
         )
-        self._parts: tuple[Part, ...] = (attending, self._ipam)
+        self._parts: tuple[Part, ...] = (self._attending, self._ipam)
 
     def run(self) -> None:
         """Serve, and see to the node, until SIGTERM."""
         makers = {
-            "rail-sriov": plugins.rail_sriov(self._node, self._kept),
+            "rail-sriov": plugins.rail_sriov(
+                replace(self._node, outages=self._attending.outages), self._kept
+            ),
             "rail-ipam": plugins.rail_ipam(self._ipam.warm.plugin),
         }
         home = Home.here(shim.build(), self._paths)

@@ -42,10 +42,12 @@ class Health:
     """How many of its VFs are in each of `VF_STATES`."""
     unknown: str = ""
     """Why it could not be looked at."""
+    rails: frozenset[str] = frozenset()
+    """Those that attachments have had on it."""
 
 
-def ailments(health: Health) -> Iterator[str]:
-    """Yield what is wrong with a PF, in words."""
+def outages(health: Health) -> Iterator[str]:
+    """Yield why a PF carries nothing, in words."""
     link = health.link
     if health.unknown:
         yield f"cannot be looked at: {health.unknown}"
@@ -55,14 +57,20 @@ def ailments(health: Health) -> Iterator[str]:
         yield f"is down: ip link set dev {link.name} up"
     elif not link.carrier:
         yield "has no carrier"
+    for port in health.ports:
+        if not port.is_active:
+            yield f"has the RDMA port {port.device}/{port.number}, which is {port.state}"
+
+
+def ailments(health: Health) -> Iterator[str]:
+    """Yield what is wrong with a PF, in words."""
+    yield from outages(health)
+    link = health.link
     if link and link.mtu < health.least_mtu:
         yield (
             f"has MTU {link.mtu}, expected at least {health.least_mtu}: "
             f"ip link set dev {link.name} mtu {health.least_mtu}"
         )
-    for port in health.ports:
-        if not port.is_active:
-            yield f"has the RDMA port {port.device}/{port.number}, which is {port.state}"
 
 
 def state_of(function: VirtualFunction, records: Iterable[Record]) -> str:
@@ -111,11 +119,17 @@ class Rails:
         self._wanted = pfs
         self._least_mtu = least_mtu
         self._names: dict[str, str] = {}
+        self._carried: dict[str, frozenset[str]] = {}
         self._notices = Notices(log)
 
     def problems(self) -> list[str]:
         """Return what is wrong with which PF."""
         return [f"{health.pf} {words}" for health in self.found for words in ailments(health)]
+
+    def outages(self, rail: str) -> list[str]:
+        """Return why a rail's PFs carry nothing, as far as attachments have told which they are."""
+        own = (health for health in self.found if rail in health.rails)
+        return [f"{health.pf} {words}" for health in own for words in outages(health)]
 
     def run(self) -> None:
         """Look at every PF."""
@@ -156,13 +170,17 @@ class Rails:
         try:
             return self._health(one, records)
         except OSError as error:
-            return Health(one.name, unknown=str(error))
+            rails = self._carried.get(one.name, frozenset())
+            return Health(one.name, unknown=str(error), rails=rails)
 
     def _health(self, one: _Watched, records: Sequence[Record]) -> Health:
         sysfs = self._node.sysfs
         functions = sysfs.virtual_functions(one.address) if one.address else ()
-        own = {function.address for function in functions}
-        mtus = [mtu_of(r) for r in records if r.stands and r.device.pci_address in own]
+        addresses = {function.address for function in functions}
+        own = [r for r in records if r.stands and r.device.pci_address in addresses]
+        mtus = [mtu_of(record) for record in own]
+        rails = self._carried.get(one.name, frozenset()) | {record.rail for record in own}
+        self._carried[one.name] = rails
         return Health(
             pf=one.name,
             link=self._node.kernel.host.find(one.netdev) if one.netdev else None,
@@ -170,6 +188,7 @@ class Rails:
             ports=tuple(sysfs.rdma_ports(one.rdma_device)) if one.rdma_device else (),
             errors=sysfs.error_counters(one.netdev) if one.netdev else {},
             vfs=_states(functions, records) if one.address else {},
+            rails=rails,
         )
 
 

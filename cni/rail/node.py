@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cni.delegate.interface import Ipam
@@ -24,5 +24,7 @@ class Node:
     """The IPAM plugin that a request's configuration names; None when it names none."""
     stripped: Callable[[int], None] = lambda _: None
     """Is told how many routes an ADD has left out."""
+    outages: Callable[[str], Sequence[str]] = lambda _: ()
+    """Tells why a rail, by its name, carries nothing; who does not watch rails knows of none."""
     is_wanted: Callable[[], bool] = lambda: True
     """Tells whether the runtime still waits for its ADD: else it is undone, not finished."""

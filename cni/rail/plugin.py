@@ -95,6 +95,9 @@ class RailSriov:
                 _check_device(node, config)
         except CniError as error:
             raise CniError(Code.NOT_AVAILABLE, error.msg, error.details) from None
+        rail = config.rail or request.network
+        if found := node.outages(rail):
+            raise CniError(Code.NOT_AVAILABLE, f"rail {rail} is down: {'; '.join(found)}")
         ipam = node.ipam_for(request)
         if ipam:
             ipam.status(request)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from cni.kernel.fake import FakeKernel, FakeSysfs
 from cni.kernel.functions import RdmaPort
+from cni.protocol.errors import Code
 from tests.scenario.agent.attendant import Attendant
 from tests.scenario.rail.test_interrupted import link_of, rewrite
 from tests.scenario.rail.test_left_behind import leave_vlan
@@ -229,3 +232,20 @@ def test_a_node_without_sriov_has_no_rails_and_no_problem(
     agent.does("rails")
     assert agent.part.problems() == []
     assert agent.figures("pf_up") == agent.figures("vfs") == {}
+
+
+def test_status_of_a_rail_that_is_down_and_of_another_one(
+    memory: MemoryWorld, agent: Attendant, pf: int
+) -> None:
+    assert memory.call("ADD", pod=memory.add_pod(), deviceID=VF).exit_code == 0
+    agent.does("rails")
+    node = replace(memory.node, outages=agent.part.outages)
+    assert memory.call("STATUS", pod="", node=node).exit_code == 0
+    memory.kernel.host.set_down(pf)
+    agent.does("rails")
+    reply = memory.call("STATUS", pod="", node=node)
+    assert reply.document
+    assert reply.document["code"] == Code.NOT_AVAILABLE
+    assert reply.document["msg"].startswith("rail roce-a is down: ens1f0 is down")
+    assert memory.call("STATUS", pod="", node=node, network="roce-b").exit_code == 0
+    assert memory.call("STATUS", pod="").exit_code == 0  # who does not watch knows nothing of it
