@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 _FAILURE = 1
 _LAST_WORDS = 30.0
-"""Seconds that chores get to end what they are at; requests are waited for in any case."""
+"""Seconds that chores get to end what they are at, and requests whose callers have gone."""
 _AGAIN = 2.0
 """Seconds until listening for who asks after metrics and health is tried again."""
 _HANGS = 10.0
@@ -77,6 +77,7 @@ class Agent:
         self._manager = ServiceManager(os.environ)
         self._work = Work(settings.requests, settings.waiting)
         self._turned = time.monotonic()
+        self._reload_wanted = False
         kernel = LinuxKernel()
         self._ipam = programs.load(programs.IPAM_PART)(
             paths,
@@ -117,14 +118,14 @@ class Agent:
             server = Server(listener, serving, self._work, self._tick())
             ending.callback(server.close)
             self._see_to_chores(ending)
-            signal.signal(signal.SIGHUP, lambda *_: self._reload())
+            signal.signal(signal.SIGHUP, lambda *_: self._ask_for_reload())
             for number in (signal.SIGTERM, signal.SIGINT):
                 signal.signal(number, lambda *_: self._stop(server))
             gc.freeze()  # what is there now stays, and need not be looked through again
             logger.info("serving, bundle %s", home.build.decode())
             self._manager.ready("serving")
             server.run()
-            self._work.finish(0)
+            self._work.finish(_LAST_WORDS)  # of those whose callers have gone
             logger.info("ended: every request that was begun has its reply")
 
     def _see_to_chores(self, ending: ExitStack) -> None:
@@ -155,7 +156,7 @@ class Agent:
         return time.monotonic() - self._turned < _HANGS
 
     def _tick(self) -> Callable[[], None]:
-        """Return what notes each turn of the loop, and tells a watchdog of it in time."""
+        """Return what the loop does now and then: note that it lives, and what signals ask for."""
         period, told = self._manager.watchdog_period(), 0.0
 
         def tick() -> None:
@@ -164,8 +165,15 @@ class Agent:
             if period and self._turned - told >= period:
                 told = self._turned
                 self._manager.alive()
+            if self._reload_wanted:
+                self._reload_wanted = False
+                self._reload()
 
         return tick
+
+    def _ask_for_reload(self) -> None:
+        """Have the loop reload: a signal may come while this thread logs, or has a lock."""
+        self._reload_wanted = True
 
     def _reload(self) -> None:
         """Read the node file again; of the agent's own settings, the log level."""

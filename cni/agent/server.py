@@ -11,7 +11,6 @@ import os
 import selectors
 import socket
 import struct
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -91,11 +90,11 @@ class Server:
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._callers: dict[int, Caller] = {}
         self._done: deque[tuple[Caller, bytes]] = deque()
-        self._stopping = threading.Event()
+        self._stopping = False
 
     def stop(self) -> None:
         """Let `run` end when all that was begun is done; may be called by a signal handler."""
-        self._stopping.set()
+        self._stopping = True
         self._ring()
 
     def run(self) -> None:
@@ -106,7 +105,7 @@ class Server:
         next_beat = 0.0
         listening = True
         while listening or self._callers:
-            if self._stopping.is_set() and listening:
+            if self._stopping and listening:
                 self._selector.unregister(self._listener)
                 self._dismiss()
                 listening = False
@@ -184,7 +183,7 @@ class Server:
 
     def _offer(self, caller: Caller, call: wire.Call) -> None:
         reason = self._service.refusal(call) or ("full" if self._work.is_full else "")
-        if reason or self._stopping.is_set():
+        if reason or self._stopping:
             self._send_away(caller, reason or "stopping")
             return
         caller.enter(Stage.OFFERED, time.monotonic())
