@@ -22,6 +22,11 @@ _SIGNED = struct.Struct("=i")
 _ADDRESS, _IFNAME, _MTU, _LINK, _MASTER = 1, 3, 4, 5, 10
 _LINKINFO, _NET_NS_FD, _EXT_MASK, _LINK_NETNSID = 18, 28, 29, 37
 _MIN_MTU, _MAX_MTU, _PROP_LIST, _ALT_IFNAME, _PERM_ADDRESS, _PARENT_NAME = 50, 51, 52, 53, 54, 56
+_READ = frozenset({
+    _ADDRESS, _IFNAME, _MTU, _LINK, _MASTER, _LINKINFO, _LINK_NETNSID, _MIN_MTU, _MAX_MTU,
+    _PROP_LIST, _PERM_ADDRESS, _PARENT_NAME,
+})  # fmt: skip
+"""Of some sixty that the kernel states."""
 _INFO_KIND = 1
 _LONGEST_NAME = 15
 
@@ -93,7 +98,7 @@ def altname_request(index: int, altname: str, *, add: bool) -> bytes:
 def link(body: bytes) -> Link:
     """Read RTM_NEWLINK."""
     _, hardware, index, flags, _ = _IFINFOMSG.unpack_from(body)
-    stated = dict(netlink.attributes(body[_IFINFOMSG.size :]))
+    stated = dict(netlink.attributes(body, _IFINFOMSG.size, _READ))
     has_mac = hardware in {_ARPHRD_ETHER, _ARPHRD_LOOPBACK}
     info = dict(netlink.attributes(stated.get(_LINKINFO, b"")))
     netnsid = stated.get(_LINK_NETNSID)

@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 ROUTE, RDMA = 0, 20
 REQUEST, ACK, DUMP = 0x1, 0x4, 0x300
@@ -43,15 +43,27 @@ def attribute(kind: int, payload: bytes) -> bytes:
     return header + payload + bytes(-len(payload) % _ALIGNMENT)
 
 
-def attributes(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield the type and payload of each attribute of a run of them."""
-    offset = 0
-    while offset + _ATTRIBUTE.size <= len(data):
-        length, kind = _ATTRIBUTE.unpack_from(data, offset)
+def attributes(
+    data: bytes, start: int = 0, wanted: Container[int] | None = None
+) -> list[tuple[int, bytes]]:
+    """Return the type and payload of each attribute of a run of them.
+
+    Args:
+        data: a message's body, or a payload.
+        start: where the attributes begin in it.
+        wanted: their types; None for all.
+    """
+    found = []
+    last = len(data) - _ATTRIBUTE.size
+    while start <= last:
+        length, kind = _ATTRIBUTE.unpack_from(data, start)
         if length < _ATTRIBUTE.size:
-            return
-        yield kind & _TYPE, data[offset + _ATTRIBUTE.size : offset + length]
-        offset += _aligned(length)
+            break
+        kind &= _TYPE
+        if wanted is None or kind in wanted:
+            found.append((kind, data[start + _ATTRIBUTE.size : start + length]))
+        start += length + -length % _ALIGNMENT
+    return found
 
 
 def message(kind: int, flags: int, body: bytes = b"") -> bytes:

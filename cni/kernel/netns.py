@@ -14,10 +14,11 @@ import re
 import socket
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
-from typing import Self, TypeVar
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, Self, TypeAlias, TypeVar, cast
 
 from netns import CLONE_NEWNET, setns
 
@@ -39,22 +40,40 @@ _MOUNTED_NETNS = re.compile(r"\S+ \S+ (\d+):(\d+) net:\[(\d+)\] (\S+) ")
 _OCTAL_ESCAPE = re.compile(r"\\([0-7]{3})")
 
 T = TypeVar("T")
+_Outcomes: TypeAlias = "SimpleQueue[tuple[Any, BaseException | None]]"
+"""Where one piece of work leaves what it returned or raised."""
 
 
 class NetnsThread:
-    """A thread that enters network namespaces and works there."""
+    """A thread that enters network namespaces and works there.
+
+    Work is handed over by queues: an executor's futures cost several times as much, and an ADD has
+    twenty hand-overs.
+    """
 
     def __init__(self) -> None:
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="netns")
+        self._work: SimpleQueue[tuple[Callable[[], object], _Outcomes] | None] = SimpleQueue()
+        self._thread = Thread(target=self._serve, name="netns")
         self._descriptor = -1
 
     def __enter__(self) -> Self:
+        self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._executor.shutdown()
+        self._work.put(None)
+        self._thread.join()
         if self._descriptor >= 0:
             os.close(self._descriptor)
+
+    def _serve(self) -> None:
+        while given := self._work.get():
+            work, outcomes = given
+            try:
+                outcomes.put((work(), None))
+            except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+                outcomes.put((None, error))
+            del given, work, outcomes  # what they hold is not ours to keep until the next
 
     def fileno(self) -> int:
         """Return the descriptor of the namespace that the thread is in."""
@@ -62,7 +81,15 @@ class NetnsThread:
 
     def run(self, work: Callable[[], T]) -> T:
         """Work in the thread; return or raise what the work does."""
-        return self._executor.submit(work).result()
+        outcomes: _Outcomes = SimpleQueue()
+        self._work.put((work, outcomes))
+        result, error = outcomes.get()
+        if error is not None:
+            try:
+                raise error
+            finally:
+                error = None  # the traceback holds this frame, which would hold it
+        return cast("T", result)
 
     def enter(self, path: str, passed: int | None = None) -> None:
         """Move the thread into another namespace (`nsenter --net=PATH`).
