@@ -9,6 +9,8 @@ TEST_PACKAGES := openssl
 
 # The reference runtime of the CNI project; where there is no Go, its tests are skipped (never in CI).
 CNITOOL_VERSION := v1.3.0
+# What the agent is compared with; where there is no Go, with Debian's plugins alone.
+PLUGINS_VERSION := v1.10.0
 # On PATH, or where Go's own archive puts it.
 GO ?= $(shell command -v go || ls /usr/local/go/bin/go 2>/dev/null)
 
@@ -19,7 +21,7 @@ BUNDLE := dist/railcni/railcni
 SOURCES := $(shell find cni ipam install -type f -name '*.py' -o -name '*.spec')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos lab lab-shell build bench lint lock clean build-packages run-packages test-packages cnitool etcd
+.PHONY: help demo test chaos lab lab-shell build bench lint lock clean build-packages run-packages test-packages cnitool peers etcd
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -46,8 +48,8 @@ lab-shell: build ## be root in that virtual machine
 
 build: $(BUNDLE) ## freeze the programs into dist/
 
-bench: build run-packages ## measure against Debian's own CNI plugins
-	@$(BIN)/python -m tests.bench
+bench: build run-packages etcd peers ## measure against the CNI project's plugins; ARGS say how much
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 lint: $(STUBS) ## check style, types and layers
 	@$(BIN)/ruff check --quiet
@@ -96,6 +98,18 @@ cnitool: .cache/bin/cnitool
 		GOBIN=$(CURDIR)/.cache/bin $(GO) install github.com/containernetworking/cni/cnitool@$(CNITOOL_VERSION); \
 	elif [ "$$CI" = true ]; then \
 		echo "In CI no test is skipped: cnitool is needed, and Go to build it." >&2; exit 1; \
+	fi
+
+peers: .cache/peers/$(PLUGINS_VERSION)/host-device
+.cache/peers/$(PLUGINS_VERSION)/host-device:
+	@if [ -n "$(GO)" ]; then \
+		echo "Installing the CNI project's plugins $(PLUGINS_VERSION) into .cache/peers/ …"; \
+		rm -rf .cache/peers; \
+		GOBIN=$(CURDIR)/$(@D) $(GO) install \
+			github.com/containernetworking/plugins/plugins/ipam/host-local@$(PLUGINS_VERSION) \
+			github.com/containernetworking/plugins/plugins/main/host-device@$(PLUGINS_VERSION); \
+	else \
+		echo "There is no Go: nothing is compared with the plugins $(PLUGINS_VERSION)."; \
 	fi
 
 # The servers that the tests start; what cannot be had is said, and its tests are skipped (never in CI).

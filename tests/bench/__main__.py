@@ -14,14 +14,13 @@ from itertools import count
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from cni.host.paths import Paths
 from cni.protocol.request import Request
 from cni.protocol.versions import Command
 from ipam.plugin import RailIpam
 from ipam.wiring import Wiring
-from tests.bench import shared
+from tests.bench import agent, shared, tables
 from tests.bench.caller import OURS, POD, ROOT, THEIRS, Caller
 from tests.bench.pairs import Comparison, compare
 from tests.bench.pools import fill_host_local, fill_rail_ipam
@@ -36,15 +35,26 @@ def main() -> int:
     """Measure, print a table, write JSON; return 0, also where a target is missed: it is shown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=30, help="pairs per comparison")
+    parser.add_argument(
+        "--attachments", type=int, default=1_000, help="that the agent's memory is looked at after"
+    )
     parser.add_argument("--json", type=Path, default=ROOT / "dist/bench.json")
     options = parser.parse_args()
     console = Console(width=max(Console().width, _TABLE_WIDTH))
     with tempfile.TemporaryDirectory(prefix="railcni-bench-") as folder:
         found = list(_comparisons(Path(folder), options.rounds))
         found += shared.comparisons(Path(folder), options.rounds, console)
+        amounts = agent.Amounts(options.rounds, options.attachments)
+        with_agent = agent.measure(Path(folder), amounts, console)
+    found += with_agent.comparisons
     found += _in_the_laboratory(max(options.rounds // 3, 3))
-    options.json.write_text(json.dumps([each.as_dict() for each in found], indent=2) + "\n")
-    console.print(_table(found))
+    told = {
+        "comparisons": [each.as_dict() for each in found],
+        "figures": [each.as_dict() for each in with_agent.figures],
+    }
+    options.json.write_text(json.dumps(told, indent=2) + "\n")
+    console.print(tables.comparisons(found))
+    console.print(tables.figures(with_agent.figures))
     console.print(f"as JSON: {options.json}")
     return 0
 
@@ -156,28 +166,6 @@ def _namespaces() -> Iterator[None]:
 
 def _ip(*words: str) -> None:
     subprocess.run(["ip", *words], check=True)
-
-
-def _table(found: list[Comparison]) -> Table:
-    table = Table(
-        title="wall time in milliseconds, of whole processes unless it says otherwise",
-        title_justify="left",
-    )
-    for heading in ("what", "side", "median", "p95", "ratio", "target"):
-        table.add_column(heading, justify="left" if heading in {"what", "side"} else "right")
-    for each in found:
-        wanted = f"≤ {each.target:g}" if each.target else ""
-        missed = each.target is not None and each.ratio > each.target
-        for series, subject, ratio, target in (
-            (each.ours, each.subject, f"{each.ratio:.2f}", wanted),
-            (each.theirs, "", "", ""),
-        ):
-            style = "red" if missed and ratio else ""
-            table.add_row(
-                subject, series.name, f"{series.median:.1f}", f"{series.p95:.1f}", ratio, target,
-                style=style, end_section=not ratio,
-            )  # fmt: skip
-    return table
 
 
 if __name__ == "__main__":

@@ -34,6 +34,18 @@ class Comparison:
     target: float | None
 
     @classmethod
+    def of(
+        cls,
+        subject: str,
+        ours: tuple[str, list[float]],
+        theirs: tuple[str, list[float]],
+        target: float | None = None,
+    ) -> Comparison:
+        """Compare the times of two sides, taken in turn."""
+        ratios = [a / b for a, b in zip(ours[1], theirs[1], strict=True)]
+        return cls(subject, Series.of(*ours), Series.of(*theirs), statistics.median(ratios), target)
+
+    @classmethod
     def of_dict(cls, told: dict[str, Any]) -> Comparison:
         """Return what `as_dict` has told of."""
         sides = {name: Series(**told[name]) for name in ("ours", "theirs")}
@@ -70,12 +82,4 @@ def compare(  # noqa: PLR0913 - most of it by name
             started = time.perf_counter()
             call()
             times[side].append((time.perf_counter() - started) * 1000)
-    ours_times, theirs_times = times[0][1:], times[1][1:]
-    ratios = [a / b for a, b in zip(ours_times, theirs_times, strict=True)]
-    return Comparison(
-        subject,
-        Series.of(ours[0], ours_times),
-        Series.of(theirs[0], theirs_times),
-        statistics.median(ratios),
-        target,
-    )
+    return Comparison.of(subject, (ours[0], times[0][1:]), (theirs[0], times[1][1:]), target)

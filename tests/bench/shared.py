@@ -50,17 +50,17 @@ def comparisons(folder: Path, rounds: int, console: Console) -> list[Comparison]
             "There is no etcd 3.5 on this machine: nothing is measured with it (make etcd)"
         )
         return []
-    with _Durable(release, folder / "etcd3", Shape(size=3)) as cluster:
+    with Durable(release, folder / "etcd3", Shape(size=3)) as cluster:
         found = [
             _pace(folder / f"pace{size}", cluster, size, max(rounds // 6, 3))
             for size in _BLOCK_SIZES
         ]
-    with _Durable(release, folder / "etcd1") as cluster:
+    with Durable(release, folder / "etcd1") as cluster:
         found += _troubles(folder / "troubles", cluster, rounds)
     return found
 
 
-class _Durable(Cluster):
+class Durable(Cluster):
     """A cluster that syncs what it is told, as one in production does."""
 
     def _command(self, member: Member) -> list[str | Path]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import IO, Any
 
@@ -68,11 +68,18 @@ class Agent:
 
     def page(self, path: str = "/metrics") -> str:
         """Return one of its pages."""
-        with NetNS(nspath=self._runtime.node.path):
-            opened = urllib.request.urlopen(f"http://127.0.0.1:{PORT}{path}", timeout=PATIENCE)
-        with opened:
-            text: str = opened.read().decode()
-        return text
+        pages: list[str] = []
+
+        def is_served() -> bool:
+            with NetNS(nspath=self._runtime.node.path), suppress(ConnectionRefusedError):
+                connection = HTTPConnection("127.0.0.1", PORT, timeout=PATIENCE)
+                connection.request("GET", path)
+                pages.append(connection.getresponse().read().decode())
+                connection.close()
+            return bool(pages)
+
+        wait_until(is_served, f"a page {path} ({self._log})")  # a moment after the socket
+        return pages[0]
 
     def figure(self, series: str) -> float:
         """Return the value of a series such as `railcni_slots{fabric="f",state="held"}`."""
