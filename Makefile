@@ -48,7 +48,7 @@ lab-shell: build ## be root in that virtual machine
 
 build: $(BUNDLE) ## freeze the programs into dist/
 
-bench: build run-packages etcd peers ## measure against the CNI project's plugins; ARGS say how much
+bench: build run-packages peers ## measure against the CNI project's plugins; ARGS say how much
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 lint: $(STUBS) ## check style, types and layers

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import IO, Any
@@ -95,12 +96,11 @@ class Agent:
         return process
 
     def _execute(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        runtime = self._runtime
-        program = next(f / "rail-agent" for f in runtime.path if (f / "rail-agent").exists())
+        command = replace(self._runtime, wrapper=()).command("rail-agent")
+        environ = self._runtime.environment("none")
         return subprocess.Popen(
-            ["ip", "netns", "exec", runtime.node.name, str(program)],
-            env=runtime.environment("none"), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-        )  # fmt: skip
+            command, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
 
     def _listening(self) -> list[str]:
         text = self._log.read_text() if self._log.exists() else ""

@@ -113,12 +113,15 @@ class Runtime:
 
     def execute(self, program: str, environ: Mapping[str, str]) -> subprocess.Popen[str]:
         """Execute a program of CNI_PATH on the node; its streams are pipes."""
-        found = next(folder / program for folder in self.path if (folder / program).exists())
         return subprocess.Popen(
-            ["ip", "netns", "exec", self.node.name, *self.wrapper, str(found)],
-            env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True,
+            self.command(program), env=environ, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
+
+    def command(self, program: str) -> list[str]:
+        """Return what executes a program of CNI_PATH on the node."""
+        found = next(folder / program for folder in self.path if (folder / program).exists())
+        return ["ip", "netns", "exec", self.node.name, *self.wrapper, str(found)]
 
     def environment(self, command: str, slot: Slot | None = None) -> dict[str, str]:
         """Return the environment of a request."""

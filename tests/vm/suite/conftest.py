@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.spec.agent import running
 from tests.spec.runtime import DEBIANS, PROGRAMS
 from tests.vm.suite.devices import PF, VF
 from tests.vm.suite.machine import Machine, MachineRuntime, Supply
@@ -86,7 +87,25 @@ def machine() -> Iterator[Machine]:
     made.delete()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer to run all of it with an agent."""
+    parser.addoption("--agent", action="store_true", help="an agent serves the plugins' requests")
+
+
 @pytest.fixture
-def runtime(machine: Machine, tmp_path: Path) -> MachineRuntime:
-    """A container runtime on it, with the frozen programs."""
-    return MachineRuntime(machine, tmp_path / "state", path=(PROGRAMS, DEBIANS))
+def plain_runtime(machine: Machine, tmp_path: Path) -> MachineRuntime:
+    """A container runtime on it, with the frozen programs, each of which works by itself."""
+    environ = {"RAILCNI_CONFIG_DIR": str(tmp_path / "config")}
+    return MachineRuntime(machine, tmp_path / "state", (PROGRAMS, DEBIANS), environ=environ)
+
+
+@pytest.fixture
+def runtime(
+    request: pytest.FixtureRequest, plain_runtime: MachineRuntime, tmp_path: Path
+) -> Iterator[MachineRuntime]:
+    """The same, with an agent if that is asked for."""
+    if not request.config.getoption("--agent"):
+        yield plain_runtime
+        return
+    with running(plain_runtime, tmp_path):
+        yield plain_runtime

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import pytest
+
+from tests.spec.agent import running
 from tests.spec.runtime import NOTHING, Slot
 from tests.vm.suite.conftest import LendVFs
 from tests.vm.suite.devices import PF
@@ -11,7 +16,29 @@ from tests.vm.suite.machine import Machine, MachineRuntime, await_ping, ping, ra
 def test_two_pods_on_two_rails(
     rail_a: PF, rail_b: PF, vfs: LendVFs, machine: Machine, runtime: MachineRuntime
 ) -> None:
+    _two_pods_on_two_rails((rail_a, rail_b), vfs, machine, runtime)
+
+
+@pytest.mark.long
+def test_two_pods_on_two_rails_with_an_agent(  # noqa: PLR0913, PLR0917 - the fixtures of one story
+    rail_a: PF,
+    rail_b: PF,
+    vfs: LendVFs,
+    machine: Machine,
+    plain_runtime: MachineRuntime,
+    tmp_path: Path,
+) -> None:
+    with running(plain_runtime, tmp_path) as agent:
+        _two_pods_on_two_rails((rail_a, rail_b), vfs, machine, plain_runtime)
+        assert len(agent.served()) == 9
+        assert agent.figure(f'railcni_pf_up{{pf="{rail_a.netdev}"}}') == 1
+
+
+def _two_pods_on_two_rails(
+    rails: tuple[PF, PF], vfs: LendVFs, machine: Machine, runtime: MachineRuntime
+) -> None:
     """ADD, jumbo frames within each rail and none across, CHECK, DEL: one story, it takes long."""
+    rail_a, rail_b = rails
     pods = machine.pod(), machine.pod()
     names = {rail_a: ("roce-a", "10.60.0.0/16"), rail_b: ("roce-b", "10.61.0.0/16")}
     plans = [
