@@ -8,6 +8,7 @@ import posix
 import sys
 
 from cni import wire
+from cni.build import BUILD
 
 TYPE_CHECKING = False  # as `typing` has it; see `__main__` for why it is not imported
 if TYPE_CHECKING:
@@ -26,12 +27,6 @@ _SOCKET_MODE, _KIND_OF_FILE = 0o140000, 0o170000
 
 class LostReplyError(Exception):
     """The agent has begun, and nobody knows what came of it."""
-
-
-def build() -> bytes:
-    """Return what tells this bundle from others: its executable, which is only ever replaced."""
-    status = posix.stat(sys.executable)
-    return b"%d %d %d" % (status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 def ask(program: str, stdin: bytes) -> tuple[int, bytes, bytes] | None:
@@ -76,7 +71,7 @@ def _is_taken(agent: "_socket.socket", path: bytes, program: str, stdin: bytes) 
             path = b"/proc/self/fd/%d/%s" % (folder, wire.SOCKET)
         agent.connect(path)
         here = posix.stat("/proc/self/ns/net").st_ino
-        call = wire.call(build(), here, program, posix.environ, stdin)
+        call = wire.call(BUILD, here, program, posix.environ, stdin)
         passed = _open_pod()
         descriptors += passed
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, b"".join(map(_native, passed)))]

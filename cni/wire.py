@@ -38,7 +38,7 @@ def call(
     """Return what a process sends first.
 
     Args:
-        build: which bundle the process is of (`build_of`).
+        build: which bundle the process is of (`cni.build`).
         netns: inode number of the network namespace that the process is in.
         program: which plugin.
         environ: the process's environment.

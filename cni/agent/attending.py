@@ -67,9 +67,16 @@ class Attending:
         yield from self._of_rails()
 
     def problems(self) -> Sequence[str]:
-        """Return why new pods might not start, in words."""
-        repair = filter(None, (self._repair.problem, self._repair.alarm))
-        return [*repair, *self._rails.problems()]
+        """Return why new pods might not start, in words.
+
+        What a rail ails is told by the log, the metrics and STATUS: one cable that is not plugged
+        in must not hold up the roll-out of an agent.
+        """
+        return list(filter(None, (self._repair.problem, self._repair.alarm)))
+
+    def ailments(self) -> Sequence[str]:
+        """Return what is wrong with which PF, in words."""
+        return self._rails.problems()
 
     def outages(self, rail: str) -> Sequence[str]:
         """Return why a rail carries nothing, in words; empty while it does, or is not known."""

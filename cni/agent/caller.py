@@ -12,6 +12,7 @@ import socket
 from enum import Enum
 
 from cni import wire
+from cni.agent.work import Job
 
 _AT_ONCE = 1 << 16
 """Bytes of one read."""
@@ -43,6 +44,7 @@ class Caller:
         self.since = now
         """When the stage began."""
         self.call: wire.Call | None = None
+        self.job: Job | None = None
         self._received = bytearray()
         self._sending = bytearray()
         self._netns = -1
@@ -77,8 +79,10 @@ class Caller:
             OSError: the connection is broken.
         """
         space = socket.CMSG_SPACE(_DESCRIPTORS * array.array("i").itemsize)
-        data, control, _, _ = self.connection.recvmsg(_AT_ONCE, space, socket.MSG_CMSG_CLOEXEC)
+        data, control, flags, _ = self.connection.recvmsg(_AT_ONCE, space, socket.MSG_CMSG_CLOEXEC)
         self._keep_one(control)
+        if flags & socket.MSG_CTRUNC:
+            raise ConnectionResetError("a descriptor that it passed is lost")  # it serves itself
         if not data:
             raise ConnectionResetError("it has closed the connection")
         self._received += data

@@ -104,12 +104,15 @@ def _listen(endpoint: Endpoint) -> socket.socket:
     wanted = (endpoint.host, endpoint.port)
     found = socket.getaddrinfo(*wanted, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, *_, address = found[0]
-    return socket.create_server(
+    listener = socket.create_server(
         address[:2],
         family=socket.AddressFamily(family),
         backlog=_WAITING,
         dualstack_ipv6=endpoint.host == "::",
     )
+    # Who says nothing is not even accepted.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, int(_PATIENCE))
+    return listener
 
 
 class _Answer(BaseHTTPRequestHandler):

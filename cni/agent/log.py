@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import select
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +27,10 @@ log = logging.getLogger(__name__)
 
 LARGEST = 64 << 10
 """Bytes of a request's lines that are sent back."""
+_PIECE = 4096
+"""Bytes: PIPE_BUF."""
+_PIECE_PATIENCE = 0.1
+"""Seconds for the reader to take one more piece of a line that has begun."""
 _RESERVED = 128
 """Bytes of these for the last line, which says what is not there."""
 _AGENT = "cni.agent"
@@ -42,7 +48,7 @@ def configure(level: str, stream: TextIO | None = None) -> None:
         level: the name of the lowest that is written; what a request asks for is its own.
         stream: instead of stderr.
     """
-    written = logging.StreamHandler(stream or sys.stderr)
+    written = _Unhurried(stream or sys.stderr)
     written.setLevel(logs.LEVELS[level])
     written.setFormatter(_JsonLine())
     for ours in logs.OURS:
@@ -166,6 +172,43 @@ class _OfRequests(logging.Handler):
         request_log = _current.get()
         if request_log:
             request_log.take(record)
+
+
+class _Unhurried(logging.StreamHandler[TextIO]):
+    """Writes what is taken at once: a log that nobody reads must stop no request.
+
+    A pipe or a socket that select(2) calls writable has room for a piece.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__(stream)
+        self._is_cut = False
+        try:
+            self._descriptor = stream.fileno()
+        except OSError:  # it is in memory
+            self._descriptor = -1
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write it; leave out what is not taken."""
+        if self._descriptor < 0:
+            super().emit(record)
+            return
+        try:
+            line = (self.format(record) + self.terminator).encode()
+            if self._is_cut:
+                line = self.terminator.encode() + line
+            self._is_cut = self._write(line)
+        except Exception:  # noqa: BLE001 - as the standard library's handlers have it
+            self.handleError(record)
+
+    def _write(self, line: bytes) -> bool:
+        """Write a line; tell whether it was cut in the middle."""
+        for start in range(0, len(line), _PIECE):
+            patience = _PIECE_PATIENCE if start else 0
+            if not select.select((), (self._descriptor,), (), patience)[1]:
+                return start > 0
+            os.write(self._descriptor, line[start : start + _PIECE])
+        return False
 
 
 class _JsonLine(logging.Formatter):

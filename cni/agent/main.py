@@ -6,6 +6,7 @@ import argparse
 import gc
 import logging
 import os
+import resource
 import signal
 import sys
 import time
@@ -14,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
-from cni import programs, shim
+from cni import programs
 from cni.agent import chores, config, http, log, pid_one, plugins, sight, socket_file
 from cni.agent.attending import Attending
 from cni.agent.config import AgentConfig, Endpoint
@@ -24,6 +25,7 @@ from cni.agent.server import Server
 from cni.agent.serving import Home, Serving
 from cni.agent.systemd import ServiceManager
 from cni.agent.work import Work
+from cni.build import BUILD
 from cni.delegate.choose import ipam_for
 from cni.host.locks import Locks
 from cni.host.paths import Paths
@@ -55,6 +57,8 @@ def main(arguments: Sequence[str]) -> int:
             sys.stderr.write(f"rail-agent: {error}\n")
             return _FAILURE
     os.umask(0o077)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a request takes up to a dozen
     paths = Paths.of(os.environ)
     try:
         log.configure("info")
@@ -111,7 +115,7 @@ class Agent:
             ),
             "rail-ipam": plugins.rail_ipam(self._ipam.warm.plugin),
         }
-        home = Home.here(shim.build(), self._paths)
+        home = Home.here(BUILD, self._paths)
         serving = Serving(home, makers, self._metrics, self._settings.budget)
         with ExitStack() as ending:
             listener = ending.enter_context(socket_file.listening(self._paths.state))

@@ -37,6 +37,7 @@ def execute_there(bundle: str, arguments: Sequence[str]) -> NoReturn:
             "this container has a network namespace of its own, expected the node's: "
             "set hostNetwork: true"
         )
+    before = _namespace("self", "mnt")
     try:
         enter_mounts(str(PROC / "1/ns/mnt"))
     except OSError as error:
@@ -44,6 +45,10 @@ def execute_there(bundle: str, arguments: Sequence[str]) -> NoReturn:
             f"the node's mount namespace cannot be entered: {error.strerror}; "
             "set hostPID: true and privileged: true"
         ) from error
+    if _namespace("self", "mnt") == before:
+        raise NotOnTheNodeError(
+            "process 1 is this container's own, expected the node's: set hostPID: true"
+        )
     try:
         os.execv(bundle, [bundle, *arguments])  # noqa: S606 - no shell, and the operator named it
     except OSError as error:

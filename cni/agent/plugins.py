@@ -74,5 +74,7 @@ def _identify(netns: int) -> Sandbox:
     """Return which network namespace a descriptor is of."""
     if netns < 0:
         return None
-    status = os.fstat(netns)
+    status, own = os.fstat(netns), os.stat("/proc/self/ns/net")  # noqa: PTH116
+    if status.st_dev != own.st_dev:
+        return None  # no namespace: it would be missed by every look, and its address freed
     return status.st_dev, status.st_ino, 0  # its cookie is known only inside

@@ -35,6 +35,19 @@ _CREDENTIALS = struct.Struct("3i")
 
 
 @dataclass(frozen=True, slots=True)
+class Errand:
+    """A call that was taken."""
+
+    call: wire.Call
+    netns: int
+    """Descriptor of the pod's namespace, -1 when it is gone; remains the server's."""
+    arrived: int
+    """CLOCK_BOOTTIME in nanoseconds when the process said that it goes."""
+    waiting: Callable[[], float | None]
+    """Tells for how many seconds the process has waited, None when it has gone."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """What a plugin's process writes, and its exit code."""
 
@@ -50,18 +63,16 @@ class Service(Protocol):
         """Return why a call is its process's own work, empty when it is the agent's."""
         ...
 
-    def serve(self, call: wire.Call, netns: int, waiting: Callable[[], float | None]) -> Reply:
-        """Serve a call.
-
-        Args:
-            call: what is wanted.
-            netns: descriptor of the pod's namespace, -1 when it is gone; remains the caller's.
-            waiting: tells for how many seconds the process has waited, None when it has gone.
-        """
+    def serve(self, errand: Errand) -> Reply:
+        """Serve a call that was taken."""
         ...
 
     def refused(self, reason: str) -> None:
         """Note that somebody was sent away."""
+        ...
+
+    def late(self, call: wire.Call, waited: float) -> Reply | None:
+        """Return the reply to who has waited too long, None while it has not."""
         ...
 
 
@@ -91,6 +102,7 @@ class Server:
         self._callers: dict[int, Caller] = {}
         self._done: deque[tuple[Caller, bytes]] = deque()
         self._stopping = False
+        self._accepting = True
 
     def stop(self) -> None:
         """Let `run` end when all that was begun is done; may be called by a signal handler."""
@@ -106,7 +118,9 @@ class Server:
         listening = True
         while listening or self._callers:
             if self._stopping and listening:
-                self._selector.unregister(self._listener)
+                if self._accepting:
+                    self._selector.unregister(self._listener)
+                self._listener.close()  # who comes now is refused at once, and need not wait
                 self._dismiss()
                 listening = False
             for key, _ in self._selector.select(max(next_beat - time.monotonic(), 0)):
@@ -116,13 +130,19 @@ class Server:
                 next_beat = time.monotonic() + wire.BEAT
                 self._beat()
                 self._tick()
+                if listening and not self._accepting:
+                    self._accepting = True
+                    self._selector.register(self._listener, selectors.EVENT_READ)
 
     def close(self) -> None:
-        """Let go of every caller; after `run`."""
+        """Let go of every caller; after `run`.
+
+        The bell stays: a request that nobody waits for any more may still ring it, and its number
+        must not be another file's by then.
+        """
         for caller in list(self._callers.values()):
             self._drop(caller)
         self._selector.close()
-        os.close(self._bell)
 
     def _attend(self, descriptor: int) -> None:
         if descriptor == self._listener.fileno():
@@ -140,6 +160,7 @@ class Server:
                 return
             except OSError as error:  # too many descriptors, or it went at once
                 log.warning("a caller could not be taken: %s", error)
+                self._pause_accepting()
                 return
             connection.setblocking(False)  # noqa: FBT003 - the only argument
             if _user_of(connection) != 0:
@@ -151,6 +172,11 @@ class Server:
             caller = Caller(connection, time.monotonic())
             self._callers[connection.fileno()] = caller
             self._selector.register(connection, selectors.EVENT_READ)
+
+    def _pause_accepting(self) -> None:
+        """Take nobody until the next beat: the listener would be readable without end."""
+        self._selector.unregister(self._listener)
+        self._accepting = False
 
     def _make_room(self) -> None:
         """Send the one away that has been silent for longest."""
@@ -196,15 +222,18 @@ class Server:
 
     def _take(self, caller: Caller, call: wire.Call) -> None:
         caller.enter(Stage.SERVED, time.monotonic())
-        netns, arrived = caller.take_netns(), caller.since
+        begun = caller.since
 
         def waiting() -> float | None:
-            return time.monotonic() - arrived if caller.is_there else None
+            return time.monotonic() - begun if caller.is_there else None
+
+        arrived = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+        errand = Errand(call, caller.take_netns(), arrived, waiting)
 
         def serve() -> None:
             answer = b""
             try:
-                served = self._service.serve(call, netns, waiting)
+                served = self._service.serve(errand)
                 answer = wire.reply(served.exit_code, served.stdout, served.stderr)
             finally:
                 abandon()
@@ -212,10 +241,11 @@ class Server:
                 self._ring()
 
         def abandon() -> None:
-            if netns >= 0:
-                os.close(netns)
+            if errand.netns >= 0:
+                os.close(errand.netns)
 
         job = Job(_line_of(call.environ), serve, abandon, lambda: waiting() is not None)
+        caller.job = job
         self._work.take(job)
 
     def _answer(self) -> None:
@@ -243,11 +273,20 @@ class Server:
             try:
                 if caller.stage is Stage.SERVED:
                     caller.say(wire.WORKING)
+                    self._end_waiting(caller, now - caller.since)
                 elif now - caller.since > _PATIENCE[caller.stage]:
                     self._service.refused("silent")
                     self._drop(caller)
             except OSError:
                 self._drop(caller)
+
+    def _end_waiting(self, caller: Caller, waited: float) -> None:
+        """Answer who has waited for its turn for longer than a request may take."""
+        if caller.call and caller.job and not caller.job.begun:
+            late = self._service.late(caller.call, waited)
+            if late and self._work.withdraw(caller.job):
+                answer = wire.reply(late.exit_code, late.stdout, late.stderr)
+                self._done.append((caller, answer))
 
     def _dismiss(self) -> None:
         """Send those away that were told nothing yet; who was may be on its way already."""

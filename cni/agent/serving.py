@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from cni import programs, wire
 from cni.agent import log as logs
 from cni.agent.metrics import Metrics
 from cni.agent.plugins import Circumstances, Maker
-from cni.agent.server import Reply
+from cni.agent.server import Errand, Reply
 from cni.agent.stopwatch import Stopwatch
 from cni.host.paths import Paths
 from cni.protocol import skel
@@ -26,7 +26,7 @@ class Home:
     """What a plugin's process must have in common with the agent, to be served by it."""
 
     build: bytes
-    """Of the bundle (`cni.shim.build`)."""
+    """Of the bundle (`cni.build`)."""
     paths: Paths
     netns: int
     """Inode number of the network namespace."""
@@ -69,8 +69,9 @@ class Serving:
         """Note that somebody was sent away."""
         self._metrics.refused(reason)
 
-    def serve(self, call: wire.Call, netns: int, waiting: Callable[[], float | None]) -> Reply:
-        """Serve a call."""
+    def serve(self, errand: Errand) -> Reply:
+        """Serve a call that was taken."""
+        call = errand.call
         environ = programs.original_environment(call.environ)
         stopwatch = Stopwatch()
         with logs.logged(call.program, environ) as request_log:
@@ -78,26 +79,37 @@ class Serving:
             def make_plugin(request: Request) -> Plugin:
                 stopwatch.add("parse", stopwatch.so_far())
                 request_log.begin(request, self._home.paths.logs)
-                self._check_time(waiting() or 0)
-                return self._makers[call.program](request, Circumstances(netns, stopwatch, wanted))
+                self._check_time(errand.waiting() or 0)
+                here = Circumstances(errand.netns, stopwatch, wanted)
+                return self._makers[call.program](request, here)
 
             def wanted() -> bool:
-                waited = waiting()
+                waited = errand.waiting()
                 return waited is not None and waited <= self._budget
 
-            reply = _traceable(skel.serve(make_plugin, environ, call.stdin), request_log.id)
+            # What was attached while a GC waited here, its runtime did not know of.
+            served = skel.serve(make_plugin, environ, call.stdin, errand.arrived)
+            reply = _traceable(served, request_log.id)
             code = int(reply.document["code"]) if reply.exit_code and reply.document else 0
             seconds = stopwatch.seconds()
             request_log.summary(code, reply.document, seconds)
             self._metrics.served(call.program, environ.get("CNI_COMMAND", ""), code, seconds)
             return Reply(reply.exit_code, reply.text().encode(), request_log.stderr.encode())
 
+    def late(self, call: wire.Call, waited: float) -> Reply | None:
+        """Return the reply to who has waited too long, None while it has not."""
+        try:
+            self._check_time(waited)
+        except CniError as error:
+            return Reply(1, skel.failure(error, call.stdin).text().encode(), b"")
+        return None
+
     def _check_time(self, waited: float) -> None:
         if waited > self._budget:
             raise CniError(
                 Code.TRY_AGAIN,
-                f"rail-agent came to this request only after {waited:.0f} s, and has not begun it: "
-                f"it may take {self._budget:g} s (budget)",
+                f"rail-agent has not come to this request within {waited:.0f} s, and has not begun "
+                f"it: it may take {self._budget:g} s (budget)",
                 "see what the agent is busy with: railctl attachments, and its log",
             )
 

@@ -21,6 +21,8 @@ class Job:
     """Called instead of `serve`, where nobody waits for it any more."""
     is_wanted: Callable[[], bool]
     """Tells whether somebody still waits for the outcome."""
+    begun: bool = False
+    """Or withdrawn."""
 
 
 class Work:
@@ -59,6 +61,12 @@ class Work:
                     return  # whoever is before it in the line sees to it
         self._executor.submit(self._do, job)
 
+    def withdraw(self, job: Job) -> bool:
+        """Have a request not be served; tell whether it was neither begun nor withdrawn."""
+        with self._changed:
+            waiting, job.begun = not job.begun, True
+        return waiting
+
     def finish(self, within: float) -> bool:
         """Wait until all that was taken is served; tell whether it is.
 
@@ -72,7 +80,7 @@ class Work:
 
     def _do(self, job: Job) -> None:
         try:
-            if job.is_wanted():
+            if self.withdraw(job) and job.is_wanted():
                 job.serve()
             else:
                 job.abandon()

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from cni.delegate.interface import Allocation
+from cni.host import locks
 from cni.protocol import results
 from cni.protocol.errors import CniError, Code
 from cni.protocol.request import IDENTIFIER, Request
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 
 _PATIENCE = 120.0
 """Seconds that a delegate may take; kubelet gives a whole pod 4 minutes."""
+_UMASK = 0o022
+"""As runtimes have it: ours keeps what we write to root."""
 _LOOK = 0.2
 """Seconds from one look at whether it is still wanted to the next."""
 
@@ -77,6 +80,8 @@ class ExecutedIpam:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            pass_fds=locks.held(),  # if we are killed, the DEL waits for the end of this ADD
+            umask=_UMASK,
         ) as process:
             try:
                 config = json.dumps(dict(request.config)).encode()

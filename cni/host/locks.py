@@ -28,6 +28,14 @@ _QUEUES: dict[Path, threading.Lock] = {}
 """By lock file, where this process's threads wait for each other: without polling."""
 
 
+_HELD = threading.local()
+
+
+def held() -> tuple[int, ...]:
+    """Return the locks of this thread: a child that inherits them keeps them if it outlives us."""
+    return tuple(getattr(_HELD, "descriptors", ()))
+
+
 class Locks:
     """The lock files of one folder."""
 
@@ -86,7 +94,13 @@ class Locks:
             descriptor = self._open(name)
             try:
                 _acquire(descriptor, file, begun, patience)
-                yield
+                before = held()
+                _HELD.descriptors = (*before, descriptor)
+                try:
+                    yield
+                finally:
+                    _HELD.descriptors = before
+                    fcntl.flock(descriptor, fcntl.LOCK_UN)  # also for who has inherited it
             finally:
                 os.close(descriptor)
         finally:

@@ -89,6 +89,7 @@ def ask(protocol: int, request: bytes, *, strictly: bool = False) -> list[bytes]
         if strictly:
             with contextlib.suppress(OSError):
                 asker.setsockopt(_SOL_NETLINK, _STRICT, 1)
+        asker.connect((0, 0))  # only the kernel may answer: who is in the namespace could, too
         asker.settimeout(_PATIENCE)
         return exchange(asker, request)
 
@@ -105,9 +106,11 @@ def exchange(asker: socket.socket, request: bytes) -> list[bytes]:
     interrupted = False
     while True:
         try:
-            data = asker.recv(_LONGEST)
+            data, sender = asker.recvfrom(_LONGEST)
         except TimeoutError:
             raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)) from None
+        if sender and sender[0]:
+            continue  # a process's, from before it was connected
         for kind, flags, body in _messages(data):
             interrupted |= kind != _ERROR and bool(flags & _INTERRUPTED)
             if kind in {_ERROR, _DONE}:

@@ -157,7 +157,7 @@ def reachable() -> Iterator[str]:
     """
     seen = set()
     for path, key in chain(_mounted(), _with_a_process()):
-        if key not in seen:
+        if key not in seen and _is_at(path, *key):  # not where another mount hides this one
             seen.add(key)
             yield path
 
@@ -201,6 +201,14 @@ def _mounted() -> Iterator[tuple[str, tuple[int, int]]]:
                 major, minor, inode, path = found.groups()
                 device = os.makedev(int(major), int(minor))
                 yield _OCTAL_ESCAPE.sub(_unescape, path), (device, int(inode))
+
+
+def _is_at(path: str, device: int, inode: int) -> bool:
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except OSError:
+        return False
+    return (status.st_dev, status.st_ino) == (device, inode)
 
 
 def _with_a_process() -> Iterator[tuple[str, tuple[int, int]]]:

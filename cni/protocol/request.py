@@ -135,14 +135,15 @@ class Request:
         return frozenset(pairs)
 
 
-def read(environ: Mapping[str, str], stdin: bytes) -> Request:
+def read(environ: Mapping[str, str], stdin: bytes, started: int | None = None) -> Request:
     """Return the request that an environment and a stdin make.
 
     Raises:
         CniError: code 4 for the environment, 6 for JSON, 1 for the version, 7 for the
             configuration's name.
     """
-    started = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    if started is None:
+        started = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
     command = _command(environ)
     config = _decode(stdin, command)
     version = stated_version(config)

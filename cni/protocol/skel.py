@@ -42,7 +42,10 @@ class Reply:
 
 
 def serve(
-    make_plugin: Callable[[Request], Plugin], environ: Mapping[str, str], stdin: bytes
+    make_plugin: Callable[[Request], Plugin],
+    environ: Mapping[str, str],
+    stdin: bytes,
+    started: int | None = None,
 ) -> Reply:
     """Answer one request.
 
@@ -50,9 +53,10 @@ def serve(
         make_plugin: builds the plugin, called only for a well-formed request that needs it.
         environ: the runtime's environment.
         stdin: the network configuration.
+        started: when it arrived (`Request.started`), if that was not just now.
     """
     try:
-        return Reply(_answer(make_plugin, requests.read(environ, stdin)), 0)
+        return Reply(_answer(make_plugin, requests.read(environ, stdin, started)), 0)
     except Exception as error:  # noqa: BLE001 - here every failure becomes a reply
         return failure(error, stdin)
 

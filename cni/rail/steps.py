@@ -65,6 +65,11 @@ class Steps:
         self._move_rdma()
         if self.record.device_info and device.function:
             device_info.write(self.record.device_info, device.function, self._rdma_name())
+        if not self._node.is_wanted():
+            raise CniError(
+                Code.TRY_AGAIN,
+                f"the runtime waits no longer for {self.record.holder}: it is undone",
+            )
         self.save(attached=True)
         return self._result(allocation, settled, device)
 

@@ -65,7 +65,9 @@ class Shelf:
 
     def look(self) -> Survey | None:
         """Return what the journal says, None when it cannot be read."""
-        with self._lock:
+        if not self._lock.acquire(blocking=False):
+            return self._survey  # one look at a time: the journal may be long in coming
+        try:
             if self._clock() >= self._until:
                 try:
                     with self._using() as wiring:
@@ -74,6 +76,8 @@ class Shelf:
                     self._survey = None  # each request says why
                 self._until = self._clock() + _AGE
             return self._survey
+        finally:
+            self._lock.release()
 
 
 def _survey(wiring: Wiring) -> Survey:

@@ -42,10 +42,12 @@ class Heartbeat:
         if self._lease:
             try:
                 self._etcd.keep_alive(self._lease, within)
+                # Another agent of this session may have had the key since, and taken it along.
+                if self._etcd.get(Get(Keys(self._key)), within).found.entries:
+                    return
             except LeaseGoneError:
-                self._lease = 0
-            else:
-                return
+                pass
+            self._lease = 0
         self._begin(within)
 
     def end(self, within: float) -> None:

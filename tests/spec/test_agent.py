@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -25,6 +26,8 @@ from tests.spec.scripted import ScriptedIpam, answer
 pytestmark = pytest.mark.netns
 
 FLOOD = 10_000
+LINES_OF_A_PIPE = 260
+"""Of an agent's log, which are more than a pipe holds."""
 CHANGES = 5
 """Of the agent, in the middle of requests."""
 
@@ -143,6 +146,8 @@ def test_another_bundle_does_its_own_work(
     node: Node, plain_runtime: Runtime, tmp_path: Path, pod: Namespace
 ) -> None:
     shutil.copytree(PROGRAMS.parent, tmp_path / "next", symlinks=True)
+    build = tmp_path / "next/railcni/_internal/cni/build.py"
+    build.write_text('BUILD = b"of another day"\n')
     older = replace(plain_runtime, path=(tmp_path / "next/bin", *plain_runtime.path))
     with running(older, tmp_path) as agent:
         config, slot = rail(node.device()), Slot(pod.path)
@@ -186,6 +191,43 @@ def test_a_reply_that_is_lost_is_error_11_and_its_retry_succeeds(
     assert (node.link(device), runtime.leftovers(pod)) == (before, NOTHING)
     gate.ipam.on("ADD", answer(ips=[{"address": "10.60.0.2/16"}]))
     assert runtime.add(config, slot).exit_code == 0
+
+
+def test_an_ipam_plugin_that_outlives_the_agent_is_waited_for(
+    node: Node, plain_runtime: Runtime, agent: Agent, pod: Namespace, tmp_path: Path
+) -> None:
+    (store := tmp_path / "store").mkdir()
+    ipam = ScriptedIpam(tmp_path / "plugins")
+    held = answer(ips=[{"address": "10.60.0.2/16"}])
+    ipam.on("ADD", f"sleep 2; touch {store}/10.60.0.2; {held}")
+    ipam.on("DEL", f"rm -f {store}/10.60.0.2")
+    runtime = replace(plain_runtime, path=(ipam.folder, *plain_runtime.path))
+    config, slot = rail(node.device(), ipam={"type": "scripted"}), Slot(pod.path)
+    process = runtime.start("ADD", config, slot)
+    wait_until(lambda: "ADD" in ipam.commands, "its ADD")
+    agent.kill()
+    assert read_reply(process, "ADD").error[0] == 11
+    assert runtime.delete(config, slot).exit_code == 0
+    assert list(store.iterdir()) == []
+    agent.restart()
+
+
+def test_a_log_that_nobody_reads_holds_nobody_up(plain_runtime: Runtime) -> None:
+    config, slot = {**rail("-"), "type": "rail-ipam"}, Slot("/run/netns/elsewhere")
+    with subprocess.Popen(
+        plain_runtime.command("rail-agent"), env=plain_runtime.environment("none"),
+        stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        try:
+            wait_until((plain_runtime.state / "agent.sock").exists, "an agent")
+            for _ in range(LINES_OF_A_PIPE // 2):
+                assert plain_runtime.add(config, slot).exit_code == 0
+                assert plain_runtime.delete(config, slot).exit_code == 0
+        finally:
+            process.kill()
+            assert process.stderr is not None
+            lines = process.stderr.read().splitlines()
+    assert LINES_OF_A_PIPE / 3 < len(lines) < LINES_OF_A_PIPE  # it was full
 
 
 def test_no_request_fails_while_the_agent_is_changed(

@@ -124,6 +124,17 @@ def test_a_container_with_a_network_of_its_own_is_told_so(
     assert (done.returncode, "set hostNetwork: true" in done.stderr) == (1, True), done.stderr
 
 
+def test_a_container_with_processes_of_its_own_is_told_so(
+    node: Node, plain_runtime: Runtime
+) -> None:
+    done = subprocess.run(
+        ["nsenter", f"--net={node.path}", "unshare", "--mount", "--pid", "--fork", "--mount-proc",
+         "sh", "-c", f"{PROGRAMS}/rail-agent --node; exit $?"],
+        env=plain_runtime.environment("none"), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, "set hostPID: true" in done.stderr) == (1, True), done.stderr
+
+
 def _pod_of(host: Host) -> str:
     """Make a pod's namespace that is mounted on the node only; return its path."""
     name = f"railspec-pod-{host.init}"

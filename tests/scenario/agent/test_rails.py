@@ -35,7 +35,7 @@ def said(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 def test_a_pf_that_is_well(memory: MemoryWorld, agent: Attendant) -> None:
     memory.kernel.count_errors("ens1f0", "rx_crc_errors", 7)
     agent.does("rails")
-    assert agent.part.problems() == []
+    assert agent.part.ailments() == []
     assert agent.figures("pf_up") == agent.figures("pf_carrier") == {("ens1f0",): 1}
     assert agent.figure("pf_mtu_bytes", "ens1f0") == 9000
     assert agent.figure("pf_errors", "ens1f0", "rx_crc_errors") == 7
@@ -49,12 +49,12 @@ def test_a_pf_that_goes_down_and_comes_up(
     memory.kernel.host.set_down(pf)
     for _ in range(2):
         agent.does("rails")
-    assert agent.part.problems() == ["ens1f0 is down: ip link set dev ens1f0 up"]
+    assert agent.part.ailments() == ["ens1f0 is down: ip link set dev ens1f0 up"]
     assert (agent.figure("pf_up", "ens1f0"), agent.figure("pf_carrier", "ens1f0")) == (0, 0)
     memory.kernel.host.set_up(pf)
     for _ in range(2):
         agent.does("rails")
-    assert agent.part.problems() == []
+    assert agent.part.ailments() == []
     assert [(r.levelname, r.message) for r in said.records] == [
         ("WARNING", "ens1f0: is down: ip link set dev ens1f0 up"),
         ("INFO", "ens1f0: no longer: is down: ip link set dev ens1f0 up"),
@@ -65,20 +65,20 @@ def test_a_pf_that_goes_down_and_comes_up(
 def test_a_cable_that_is_pulled(memory: MemoryWorld, agent: Attendant) -> None:
     memory.kernel.set_carrier("ens1f0", connected=False)
     agent.does("rails")
-    assert agent.part.problems() == ["ens1f0 has no carrier"]
+    assert agent.part.ailments() == ["ens1f0 has no carrier"]
     assert (agent.figure("pf_up", "ens1f0"), agent.figure("pf_carrier", "ens1f0")) == (1, 0)
 
 
 def test_an_mtu_that_is_less_than_usual(memory: MemoryWorld, agent: Attendant, pf: int) -> None:
     memory.kernel.host.set_mtu(pf, 1500)
     agent.does("rails")
-    (problem,) = agent.part.problems()
+    (problem,) = agent.part.ailments()
     assert problem.startswith("ens1f0 has MTU 1500, expected at least 9000: ip link set dev")
     assert agent.figure("pf_mtu_bytes", "ens1f0") == 1500
     agent.given = {"least_mtu": 1500}
     agent.start()
     agent.does("rails")
-    assert agent.part.problems() == []
+    assert agent.part.ailments() == []
 
 
 def test_an_mtu_that_is_less_than_a_pod_was_promised(
@@ -88,11 +88,11 @@ def test_an_mtu_that_is_less_than_a_pod_was_promised(
     memory.call("ADD", pod=memory.add_pod(), deviceID=VF, mtu=9200)
     memory.kernel.host.set_mtu(pf, 9100)
     agent.does("rails")
-    (problem,) = agent.part.problems()
+    (problem,) = agent.part.ailments()
     assert "has MTU 9100, expected at least 9200" in problem
     rewrite(memory, released=True)
     agent.does("rails")
-    assert agent.part.problems() == []
+    assert agent.part.ailments() == []
 
 
 def test_a_pf_that_is_moved_away_keeps_its_name(
@@ -102,12 +102,12 @@ def test_a_pf_that_is_moved_away_keeps_its_name(
     with memory.kernel.open(memory.add_pod()) as elsewhere:
         memory.kernel.host.move(pf, elsewhere, "ens1f0")
         agent.does("rails")
-        assert agent.part.problems() == ["ens1f0 has no interface on the host"]
+        assert agent.part.ailments() == ["ens1f0 has no interface on the host"]
         assert agent.figures("pf_up") == {("ens1f0",): 0}
         assert agent.figures("pf_mtu_bytes") == {}
         memory.kernel.add_veth("ens1f0", "another")  # which is no PF's
         agent.does("rails")
-        assert agent.part.problems() == ["ens1f0 has no interface on the host"]
+        assert agent.part.ailments() == ["ens1f0 has no interface on the host"]
 
 
 @pytest.mark.usefixtures("pf")
@@ -117,11 +117,11 @@ def test_a_pf_that_loses_its_driver_or_is_pulled_out_is_missed(
     agent.does("rails")
     memory.kernel.delete_link("ens1f0")
     agent.does("rails")
-    assert agent.part.problems() == ["ens1f0 has no interface on the host"]
+    assert agent.part.ailments() == ["ens1f0 has no interface on the host"]
     memory.kernel.machine.pfs.clear()
     for _ in range(2):
         agent.does("rails")
-    assert agent.part.problems() == ["ens1f0 has no interface on the host"]
+    assert agent.part.ailments() == ["ens1f0 has no interface on the host"]
 
 
 @pytest.mark.usefixtures("pf")
@@ -147,14 +147,14 @@ def test_which_pfs_are_watched(memory: MemoryWorld, agent: Attendant) -> None:
     agent.given = {"pfs": ("ens2f0", "ens9f9")}
     agent.start()
     agent.does("rails")
-    assert agent.part.problems() == ["ens9f9 has no interface on the host"]
+    assert agent.part.ailments() == ["ens9f9 has no interface on the host"]
 
 
 def test_an_adapter_without_sriov_is_watched_if_it_is_named(memory: MemoryWorld) -> None:
     memory.kernel.add_physical("eno1")
     agent = Attendant(memory, {"pfs": ("eno1",), "least_mtu": 1500})
     agent.does("rails")
-    assert agent.part.problems() == ["eno1 is down: ip link set dev eno1 up"]
+    assert agent.part.ailments() == ["eno1 is down: ip link set dev eno1 up"]
     assert agent.figures("vfs") == {}
 
 
@@ -191,7 +191,7 @@ def test_an_rdma_port(memory: MemoryWorld, agent: Attendant) -> None:
     memory.kernel.set_carrier("ens1f0", connected=False)
     agent.does("rails")
     assert agent.figures("rdma_port_up") == {("mlx5_0", "1"): 0}
-    assert "ens1f0 has the RDMA port mlx5_0/1, which is DOWN" in agent.part.problems()
+    assert "ens1f0 has the RDMA port mlx5_0/1, which is DOWN" in agent.part.ailments()
 
 
 def test_an_rdma_port_that_is_down_while_its_link_is_up(
@@ -202,7 +202,7 @@ def test_an_rdma_port_that_is_down_while_its_link_is_up(
     ports = [RdmaPort("mlx5_0", 1, "ACTIVE"), RdmaPort("mlx5_0", 2, "INIT")]
     monkeypatch.setattr(FakeSysfs, "rdma_ports", lambda *_: ports)
     agent.does("rails")
-    assert agent.part.problems() == ["ens1f0 has the RDMA port mlx5_0/2, which is INIT"]
+    assert agent.part.ailments() == ["ens1f0 has the RDMA port mlx5_0/2, which is INIT"]
 
 
 @pytest.mark.usefixtures("pf")
@@ -220,7 +220,7 @@ def test_a_pf_that_cannot_be_looked_at_does_not_stop_the_others(
 
     monkeypatch.setattr(FakeSysfs, "error_counters", error_counters)
     agent.does("rails")
-    (problem,) = agent.part.problems()
+    (problem,) = agent.part.ailments()
     assert problem.startswith("ens1f0 cannot be looked at: ")
     assert agent.figures("pf_up") == {("ens1f0",): 0, ("ens2f0",): 1}
 
@@ -230,7 +230,7 @@ def test_a_node_without_sriov_has_no_rails_and_no_problem(
 ) -> None:
     assert isinstance(memory.kernel, FakeKernel)
     agent.does("rails")
-    assert agent.part.problems() == []
+    assert agent.part.ailments() == []
     assert agent.figures("pf_up") == agent.figures("vfs") == {}
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from dataclasses import replace
 from ipaddress import ip_interface, ip_network
 from pathlib import Path
 from typing import Any
@@ -248,3 +249,15 @@ def test_what_leads_to_an_address_of_the_host_is_not_taken(world: World) -> None
     assert link is not None
     host.add_address(link.lower, ip_interface("192.0.2.1/32"))
     failed(world.call("ADD", pod=world.add_pod(), device=device), Code.INVALID_CONFIG, "192.0.2.1")
+
+
+@pytest.mark.parametrize("looks", range(3))
+def test_what_nobody_waits_for_any_more_is_undone(world: World, looks: int) -> None:
+    device, pod = world.add_device(), world.add_pod()
+    before = world.seen(device)
+    answers = iter([True] * looks + [False])
+    node = replace(world.node, is_wanted=lambda: next(answers))
+    failed(world.call("ADD", pod=pod, device=device, mtu=1500, node=node), Code.TRY_AGAIN, "waits")
+    assert (world.seen(device), world.records(), world.held()) == (before, [], [])
+    assert world.in_pod(pod) == (["lo"], 0)
+    assert next(answers, None) is None

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import array
+import errno
 import os
+import resource
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from cni import wire
-from cni.agent.server import Reply, Server
+from cni.agent.caller import Caller
+from cni.agent.server import Errand, Reply, Server
 from cni.agent.socket_file import listening
 from cni.agent.work import Work
 from tests.spec.flood import connect, flood
+from tests.spec.node import wait_until
 
 PATIENCE = 10.0
 FLOOD = 10_000
@@ -30,6 +34,7 @@ class Service:
     def __init__(self) -> None:
         self.gate = threading.Event()
         self.calls: list[tuple[str, str]] = []
+        self.arrivals: list[int] = []
         self.sent_away: list[str] = []
         self.gone = threading.Event()
 
@@ -39,14 +44,19 @@ class Service:
     def refused(self, reason: str) -> None:
         self.sent_away.append(reason)
 
-    def serve(self, call: wire.Call, netns: int, waiting: Callable[[], float | None]) -> Reply:
+    def late(self, call: wire.Call, waited: float) -> Reply | None:
+        return Reply(1, b"late", b"") if call.stdin == b"hurry" and waited > 0 else None
+
+    def serve(self, errand: Errand) -> Reply:
+        call, netns = errand.call, errand.netns
+        self.arrivals.append(errand.arrived)
         self.calls.append((call.program, call.stdin.decode()))
         if call.program == "slow":
             assert self.gate.wait(PATIENCE)
         if call.program == "broken":
             raise MemoryError
         if call.program == "deserted":
-            while waiting() is not None:
+            while errand.waiting() is not None:
                 time.sleep(0.01)
             self.gone.set()
         text = os.read(netns, 100) if netns >= 0 else b"no namespace"
@@ -187,6 +197,67 @@ def test_who_was_told_that_it_is_served_is_served_though_the_agent_stops(stage: 
         assert everything(silent) == b""
         offered.sendall(wire.GO)
         assert wire.read_reply(everything(offered)) == (7, b"x", b"no namespace")
+
+
+def test_a_request_arrived_when_it_said_go_and_not_when_its_turn_came(stage: Stage) -> None:
+    slow = threading.Thread(target=stage.ask, args=("slow",))
+    slow.start()
+    wait_until(lambda: bool(stage.service.calls), "the first one is at it")
+    behind = threading.Thread(target=stage.ask)
+    before = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    behind.start()
+    time.sleep(0.5)
+    turn = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    stage.service.gate.set()
+    behind.join(PATIENCE)
+    slow.join(PATIENCE)
+    assert before < stage.service.arrivals[1] < turn
+
+
+def test_who_waits_too_long_behind_another_is_answered_and_not_served(stage: Stage) -> None:
+    slow = threading.Thread(target=stage.ask, args=("slow",))
+    slow.start()
+    wait_until(lambda: bool(stage.service.calls), "the first one is at it")
+    assert wire.read_reply(stage.ask(stdin=b"hurry")) == (1, b"late", b"")
+    stage.service.gate.set()
+    slow.join(PATIENCE)
+    assert stage.ask()
+    assert ("any", "hurry") not in stage.service.calls
+
+
+def test_who_comes_while_it_stops_is_refused_at_once(stage: Stage) -> None:
+    slow = threading.Thread(target=stage.ask, args=("slow",))
+    slow.start()
+    wait_until(lambda: bool(stage.service.calls), "it is at it")
+    stage.server.stop()
+
+    def is_refused() -> bool:
+        with socket.socket(socket.AF_UNIX) as late:
+            return late.connect_ex(stage.path) == errno.ECONNREFUSED
+
+    wait_until(is_refused, "nobody is taken")
+    assert slow.is_alive()
+    stage.service.gate.set()
+    slow.join(PATIENCE)
+
+
+def test_a_caller_whose_descriptor_is_lost_is_sent_back(stage: Stage) -> None:
+    here, there = socket.socketpair(socket.AF_UNIX)
+    caller = Caller(there, 0.0)
+    rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [0]).tobytes())
+    here.sendmsg([hello()], [rights])
+    lowest = os.dup(0)
+    os.close(lowest)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, limits[1]))  # no room for one more
+    try:
+        with pytest.raises(ConnectionResetError):
+            caller.receive()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    caller.close()
+    here.close()
+    assert stage.ask()
 
 
 def test_a_flood_of_rubbish_and_half_open_connections_harms_nobody(stage: Stage) -> None:

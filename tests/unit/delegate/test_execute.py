@@ -12,6 +12,7 @@ import pytest
 from cni.delegate import execute
 from cni.delegate.choose import ipam_for
 from cni.delegate.execute import ExecutedIpam
+from cni.host.locks import Locks
 from cni.protocol.errors import CniError, Code
 from cni.protocol.request import Request
 from cni.protocol.versions import Command
@@ -137,3 +138,36 @@ def test_no_ipam_is_none(bench: Bench, ipam: object) -> None:
 def test_an_ipam_that_names_no_plugin(bench: Bench, ipam: object) -> None:
     with pytest.raises(CniError, match="ipam is"):
         ipam_for(bench.request(ipam=ipam))
+
+
+def test_one_that_takes_its_time_gets_its_stdin_once(bench: Bench) -> None:
+    ipam = bench.write(f"cat > {bench.folder}/stdin; sleep 0.5; echo '{json.dumps(RESULT)}'")
+    assert len(ipam.allocate(bench.request()).result.ips) == 1
+    assert json.loads((bench.folder / "stdin").read_text())["name"] == "roce-a"
+
+
+def test_an_add_that_is_not_wanted_any_more_is_ended(bench: Bench) -> None:
+    bench.write("exec sleep 30")
+    unwanted = ExecutedIpam("stub-ipam", (str(bench.folder),), lambda: False)
+    with pytest.raises(CniError, match="the runtime waits for it no longer") as refusal:
+        unwanted.allocate(bench.request())
+    assert refusal.value.code == Code.TRY_AGAIN
+
+
+def test_it_has_the_umask_of_a_runtime(bench: Bench) -> None:
+    ipam = bench.write(f"umask > {bench.folder}/umask")
+    before = os.umask(0o077)
+    try:
+        ipam.release(bench.request())
+    finally:
+        os.umask(before)
+    assert (bench.folder / "umask").read_text().strip() == "0022"
+
+
+def test_who_outlives_us_keeps_our_locks(bench: Bench) -> None:
+    locks = Locks(bench.folder / "locks")
+    ipam = bench.write(f"sleep 0.7 >/dev/null 2>&1 & echo '{json.dumps(RESULT)}'")
+    with locks.container("c1"):
+        ipam.allocate(bench.request())
+    with locks.container("c1", 0.1):
+        pass  # what outlives it in peace does not

@@ -56,6 +56,7 @@ def test_mount_points_are_unescaped(tmp_path: Any, monkeypatch: pytest.MonkeyPat
     )
     monkeypatch.setattr(netns, "MOUNTS", lines)
     monkeypatch.setattr(netns, "PROC", tmp_path)
+    monkeypatch.setattr(netns, "_is_at", lambda *_: True)
 
     found: Iterator[str] = netns.reachable()
     assert list(found) == ["/run/netns/a pod"]

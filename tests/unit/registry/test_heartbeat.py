@@ -100,3 +100,17 @@ def test_the_same_session_takes_its_own_heartbeat_over(etcd: MemoryEtcd, clock: 
     Heartbeat(etcd, LAYOUT, NODE).beat(WITHIN)
     clock.now += LEASE * 3 / 4
     assert alive(etcd)
+
+
+def test_one_that_another_agent_of_the_session_has_ended_begins_again(
+    etcd: MemoryEtcd, clock: Clock
+) -> None:
+    old, new = Heartbeat(etcd, LAYOUT, NODE), Heartbeat(etcd, LAYOUT, NODE)
+    old.beat(WITHIN)
+    new.beat(WITHIN)
+    clock.now += 2 * LEASE  # etcd was away for longer than a lease
+    new.beat(WITHIN)
+    old.beat(WITHIN)
+    old.end(WITHIN)  # the upgrade is over
+    new.beat(WITHIN)
+    assert alive(etcd)
