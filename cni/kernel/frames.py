@@ -1,7 +1,7 @@
-"""Ethernet frames that tell the neighbours who has an address now.
+"""Ethernet frames that tell the neighbours who has an address now, or ask them.
 
-Sources: RFC 826 and RFC 5227 section 3 (ARP announcement), RFC 4861 section 7.2.6 (unsolicited
-neighbour advertisement), RFC 8200 section 8.1 (checksum).
+Sources: RFC 826 and RFC 5227 section 3 (ARP announcement), RFC 4861 sections 4.3 and 7.2.6
+(neighbour solicitation, unsolicited advertisement), RFC 8200 section 8.1 (checksum).
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ _ALL_NODES = IPv6Address("ff02::1")
 _ALL_NODES_MAC = b"\x33\x33\x00\x00\x00\x01"
 
 _ETHERTYPE_IPV4 = 0x0800
-_ETHERTYPE_ARP = 0x0806
-_ETHERTYPE_IPV6 = 0x86DD
+ETHERTYPE_ARP = 0x0806
+ETHERTYPE_IPV6 = 0x86DD
 _ARP_ETHERNET = 1
 _ARP_REQUEST = 1
-_ICMPV6 = 58
-_NEIGHBOUR_ADVERTISEMENT = 136
+ICMPV6 = 58
+_NEIGHBOUR_SOLICITATION = 135
+NEIGHBOUR_ADVERTISEMENT = 136
+_SOURCE_LINK_LAYER_ADDRESS = 1
+_SOLICITED_NODE = int(IPv6Address("ff02::1:ff00:0"))
+_SOLICITED_BITS = 0xFF_FFFF
 _OVERRIDE = 0x2000_0000
 _TARGET_LINK_LAYER_ADDRESS = 2
 # Receivers drop a neighbour advertisement that a router may have forwarded.
@@ -44,14 +48,12 @@ def announcement(mac: str, address: Address) -> bytes:
         OSError: EADDRNOTAVAIL when no neighbour can hold this address, EOPNOTSUPP when the MAC is
             none of Ethernet's.
     """
-    octets = bytes.fromhex(mac.replace(":", ""))
-    if len(octets) != len(_BROADCAST):
-        raise OSError(errno.EOPNOTSUPP, f"{mac!r} is no Ethernet address")
+    sender = octets(mac)
     if address.is_multicast or address.is_unspecified or address.is_loopback:
         raise OSError(errno.EADDRNOTAVAIL, f"{address} belongs to no neighbour")
     if isinstance(address, IPv4Address):
-        return gratuitous_arp(octets, address)
-    return unsolicited_advertisement(octets, address)
+        return gratuitous_arp(sender, address)
+    return unsolicited_advertisement(sender, address)
 
 
 def send(device: str, frames: Iterable[bytes]) -> None:
@@ -73,38 +75,53 @@ def send(device: str, frames: Iterable[bytes]) -> None:
 
 def gratuitous_arp(mac: bytes, address: IPv4Address) -> bytes:
     """Return a broadcast ARP request whose sender and target are both the address (`arping -U`)."""
+    return arp_request(mac, address, address)
+
+
+def arp_request(mac: bytes, source: IPv4Address, target: IPv4Address) -> bytes:
+    """Return a broadcast ARP request: who has the target, tell the source (`arping`)."""
     arp = struct.pack(
         "!HHBBH6s4s6s4s",
         _ARP_ETHERNET,
         _ETHERTYPE_IPV4,
         len(mac),
-        len(address.packed),
+        len(source.packed),
         _ARP_REQUEST,
         mac,
-        address.packed,
+        source.packed,
         bytes(6),
-        address.packed,
+        target.packed,
     )
-    return _ethernet(_BROADCAST, mac, _ETHERTYPE_ARP, arp)
+    return _ethernet(_BROADCAST, mac, ETHERTYPE_ARP, arp)
 
 
 def unsolicited_advertisement(mac: bytes, address: IPv6Address) -> bytes:
     """Return an overriding neighbour advertisement to all nodes of the link (`ndsend`)."""
     option = struct.pack("!BB6s", _TARGET_LINK_LAYER_ADDRESS, 1, mac)
     body = struct.pack("!I16s", _OVERRIDE, address.packed) + option
-    unsummed = struct.pack("!BBH", _NEIGHBOUR_ADVERTISEMENT, 0, 0) + body
-    pseudo = struct.pack("!16s16sII", address.packed, _ALL_NODES.packed, len(unsummed), _ICMPV6)
-    icmp = struct.pack("!BBH", _NEIGHBOUR_ADVERTISEMENT, 0, checksum(pseudo + unsummed)) + body
-    header = struct.pack(
-        "!IHBB16s16s",
-        6 << 28,
-        len(icmp),
-        _ICMPV6,
-        _HOP_LIMIT,
-        address.packed,
-        _ALL_NODES.packed,
-    )
-    return _ethernet(_ALL_NODES_MAC, mac, _ETHERTYPE_IPV6, header + icmp)
+    icmp = _icmpv6(NEIGHBOUR_ADVERTISEMENT, body, address, _ALL_NODES)
+    return _ethernet(_ALL_NODES_MAC, mac, ETHERTYPE_IPV6, icmp)
+
+
+def neighbour_solicitation(mac: bytes, source: IPv6Address, target: IPv6Address) -> bytes:
+    """Return a neighbour solicitation to the target's group (`ndisc6`)."""
+    option = struct.pack("!BB6s", _SOURCE_LINK_LAYER_ADDRESS, 1, mac)
+    body = struct.pack("!I16s", 0, target.packed) + option
+    group = IPv6Address(_SOLICITED_NODE | int(target) & _SOLICITED_BITS)
+    icmp = _icmpv6(_NEIGHBOUR_SOLICITATION, body, source, group)
+    return _ethernet(b"\x33\x33" + group.packed[-4:], mac, ETHERTYPE_IPV6, icmp)
+
+
+def octets(mac: str) -> bytes:
+    """Return a MAC's octets.
+
+    Raises:
+        OSError: EOPNOTSUPP when it is none of Ethernet's.
+    """
+    read = bytes.fromhex(mac.replace(":", ""))
+    if len(read) != len(_BROADCAST):
+        raise OSError(errno.EOPNOTSUPP, f"{mac!r} is no Ethernet address")
+    return read
 
 
 def checksum(data: bytes) -> int:
@@ -113,6 +130,15 @@ def checksum(data: bytes) -> int:
     while total >> 16:
         total = (total & 0xFFFF) + (total >> 16)
     return ~total & 0xFFFF
+
+
+def _icmpv6(kind: int, body: bytes, source: IPv6Address, destination: IPv6Address) -> bytes:
+    """Return an IPv6 packet that no router has forwarded."""
+    unsummed = struct.pack("!BBH", kind, 0, 0) + body
+    addresses = source.packed + destination.packed
+    pseudo = addresses + struct.pack("!II", len(unsummed), ICMPV6)
+    icmp = struct.pack("!BBH", kind, 0, checksum(pseudo + unsummed)) + body
+    return struct.pack("!IHBB", 6 << 28, len(icmp), ICMPV6, _HOP_LIMIT) + addresses + icmp
 
 
 def _ethernet(destination: bytes, source: bytes, ethertype: int, payload: bytes) -> bytes:

@@ -17,10 +17,11 @@ from cni.kernel.functions import (
     VfSettings,
     VirtualFunction,
 )
-from cni.kernel.types import Interface, Link, NetnsId, Route, Rule
+from cni.kernel.neighbourhood import Neighbourhood
+from cni.kernel.types import Address, Interface, Link, NetnsId, Route, Rule
 
 
-class Namespace(Protocol):
+class Namespace(Neighbourhood, Protocol):
     """One network namespace, open."""
 
     @property
@@ -127,6 +128,14 @@ class Namespace(Protocol):
         """Return every route out of a link, of both families, in every table."""
         ...
 
+    def table(self, number: int) -> Sequence[Route]:
+        """Return every route of a table, of both families; one that leads nowhere has index 0."""
+        ...
+
+    def way_to(self, destination: Address) -> Route | None:
+        """Return how a packet of the host would leave (`ip route get`), None for not at all."""
+        ...
+
     def add_route(self, route: Route) -> None:
         """`ip route add …`."""
         ...
@@ -136,15 +145,21 @@ class Namespace(Protocol):
         ...
 
     def rules(self) -> Sequence[Rule]:
-        """Return the rules of the form `from SOURCE lookup TABLE`, of both families (`ip rule`)."""
+        """Return the rules `from SOURCE to DESTINATION lookup TABLE`, of both families (`ip rule`).
+
+        Those that say more are left out.
+        """
         ...
 
     def add_rule(self, rule: Rule) -> None:
-        """`ip rule add from S lookup T priority P`."""
+        """`ip rule add from S to D lookup T priority P protocol X`; EEXIST when it is there.
+
+        Older kernels refuse it as well when another protocol has made one that says the same.
+        """
         ...
 
     def remove_rule(self, rule: Rule) -> None:
-        """`ip rule del …`; ENOENT when there is none."""
+        """`ip rule del …`; ENOENT when there is none; of protocol 0 it is anybody's."""
         ...
 
     def sysctl(self, key: str) -> str | None:
@@ -260,6 +275,14 @@ class Sysfs(Protocol):
 
         They begin anew with the device.
         """
+        ...
+
+    def is_wireless(self, netdev: str) -> bool:
+        """Return whether a netdev of the host is itself a wireless one."""
+        ...
+
+    def lower_devices(self, netdev: str) -> Sequence[str]:
+        """Return the netdevs that a bridge, a bond or a VLAN of the host is made of."""
         ...
 
     def rdma_ports(self, device: str) -> Sequence[RdmaPort]:

@@ -34,10 +34,10 @@ _RTM_F_CLONED = 0x200
 _FR_ACT_TO_TBL = 1
 _FIB_RULE_INVERT = 0x2
 _NO_SUPPRESSION = 0xFFFF_FFFF
-# What a rule may carry and still say no more than `from SOURCE lookup TABLE`.
-_PLAIN_RULE = frozenset(
-    {"FRA_SRC", "FRA_TABLE", "FRA_PRIORITY", "FRA_PROTOCOL", "FRA_SUPPRESS_PREFIXLEN"}
-)
+# What a rule may carry and still say no more than `from SOURCE to DESTINATION lookup TABLE`.
+_PLAIN_RULE = frozenset({
+    "FRA_SRC", "FRA_DST", "FRA_TABLE", "FRA_PRIORITY", "FRA_PROTOCOL", "FRA_SUPPRESS_PREFIXLEN",
+})  # fmt: skip
 
 
 Form: TypeAlias = Literal["address", "route", "rule"]
@@ -76,22 +76,27 @@ def address(message: Message) -> Interface:
     return ip_interface((own, message["prefixlen"]))
 
 
-def routes(message: Message, index: int) -> Iterator[Route]:
-    """Read the nexthops of RTM_NEWROUTE that leave by one link.
+def routes(message: Message) -> Iterator[Route]:
+    """Read the nexthops of RTM_NEWROUTE; a route that leaves by no link has one of index 0.
 
     A cached clone has none: it goes with the route that it was cloned from.
     """
     if message["flags"] & _RTM_F_CLONED:
         return
-    if message.get_attr("RTA_OIF") == index:
-        yield _route(message, message, index)
-    for nexthop in message.get_attr("RTA_MULTIPATH", ()):
-        if nexthop["oif"] == index:
-            yield _route(message, nexthop, index)
+    nexthops = message.get_attr("RTA_MULTIPATH", ())
+    for nexthop in nexthops:
+        yield _route(message, nexthop, nexthop["oif"])
+    if not nexthops:
+        yield way(message)
+
+
+def way(message: Message) -> Route:
+    """Read RTM_NEWROUTE of one nexthop."""
+    return _route(message, message, message.get_attr("RTA_OIF", 0))
 
 
 def rule(message: Message) -> Rule | None:
-    """Read RTM_NEWRULE; None when it is more than `from SOURCE lookup TABLE`."""
+    """Read RTM_NEWRULE; None when it is more than `from SOURCE to DESTINATION lookup TABLE`."""
     names = {attribute[0] for attribute in message["attrs"]}
     if (
         message["family"] not in _FAMILIES.values()
@@ -102,10 +107,13 @@ def rule(message: Message) -> Rule | None:
         or message.get_attr("FRA_SUPPRESS_PREFIXLEN", _NO_SUPPRESSION) != _NO_SUPPRESSION
     ):
         return None
+    to = message.get_attr("FRA_DST")
     return Rule(
         source=_network(message["family"], message.get_attr("FRA_SRC"), message["src_len"]),
         table=message.get_attr("FRA_TABLE"),
         priority=message.get_attr("FRA_PRIORITY", 0),
+        to=_network(message["family"], to, message["dst_len"]) if to else None,
+        protocol=message.get_attr("FRA_PROTOCOL", 0),
     )
 
 
@@ -132,6 +140,18 @@ def routes_request(index: int) -> Ask:
     """`ip route show table all dev X`, of both families."""
     header = {"family": _ALL_FAMILIES}
     return Ask("route", _RTM_GETROUTE, netlink.DUMP, header, [("RTA_OIF", index)])
+
+
+def table_request(table: int) -> Ask:
+    """`ip route show table T; ip -6 route show table T`."""
+    header = {"family": _ALL_FAMILIES}
+    return Ask("route", _RTM_GETROUTE, netlink.DUMP, header, [("RTA_TABLE", table)])
+
+
+def way_request(destination: Address) -> Ask:
+    """`ip route get DESTINATION`."""
+    header = {"family": family(destination), "dst_len": destination.max_prefixlen}
+    return Ask("route", _RTM_GETROUTE, netlink.ACK, header, [("RTA_DST", str(destination))])
 
 
 def route_request(route: Route, *, add: bool) -> Ask:
@@ -172,13 +192,18 @@ def rules_request() -> Ask:
 
 
 def rule_request(rule: Rule, *, add: bool) -> Ask:
-    """`ip rule add|del from S lookup T priority P`."""
+    """`ip rule add|del from S to D lookup T priority P protocol X`."""
     attributes: list[tuple[str, Any]] = [("FRA_TABLE", rule.table), ("FRA_PRIORITY", rule.priority)]
     if rule.source.prefixlen:
         attributes.append(("FRA_SRC", str(rule.source.network_address)))
+    if rule.to:
+        attributes.append(("FRA_DST", str(rule.to.network_address)))
+    if rule.protocol:
+        attributes.append(("FRA_PROTOCOL", rule.protocol))
     header = {
         "family": family(rule.source),
         "src_len": rule.source.prefixlen,
+        "dst_len": rule.to.prefixlen if rule.to else 0,
         "table": _short(rule.table),
         "action": _FR_ACT_TO_TBL,
     }
@@ -217,7 +242,9 @@ def route_words(route: Route) -> str:
 
 def rule_words(rule: Rule) -> str:
     """Return a rule the way `ip rule` is told."""
-    return f"from {rule.source} lookup {rule.table} priority {rule.priority}"
+    to = f" to {rule.to}" if rule.to else ""
+    protocol = f" protocol {rule.protocol}" if rule.protocol else ""
+    return f"from {rule.source}{to} lookup {rule.table} priority {rule.priority}{protocol}"
 
 
 def family(value: Address | Interface | Network) -> socket.AddressFamily:

@@ -10,7 +10,9 @@ from cni.kernel import codec, frames, link_messages, messages, netlink, netns, s
 from cni.kernel.function_verbs import FunctionVerbs
 from cni.kernel.interface import Namespace
 from cni.kernel.messages import Ask, Message
+from cni.kernel.neighbour_verbs import NeighbourVerbs
 from cni.kernel.types import (
+    Address,
     Interface,
     KernelError,
     Link,
@@ -21,11 +23,16 @@ from cni.kernel.types import (
 )
 
 _DUMP_ATTEMPTS = 10
+_NO_WAY = frozenset({
+    errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.EAFNOSUPPORT,
+    errno.EOPNOTSUPP,
+})  # fmt: skip
+"""What a route that is missing or forbids is refused with, and a kernel without IPv6."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 """Seconds between two looks at the carrier, doubling from the first to the second."""
 
 
-class RtnetlinkNamespace(FunctionVerbs):
+class RtnetlinkNamespace(FunctionVerbs, NeighbourVerbs):
     """One network namespace of the running kernel; keeps the `Namespace` protocol."""
 
     def __init__(self, path: str) -> None:
@@ -103,7 +110,29 @@ class RtnetlinkNamespace(FunctionVerbs):
     def routes(self, index: int) -> Sequence[Route]:
         """`ip route show table all dev X`, of both families."""
         found = self._list(messages.routes_request(index), "route show table all", index)
-        return [route for message in found for route in messages.routes(message, index)]
+        return [
+            route for message in found for route in messages.routes(message) if route.index == index
+        ]
+
+    def table(self, number: int) -> Sequence[Route]:
+        """`ip route show table T; ip -6 route show table T`."""
+        ask = messages.table_request(number)
+        found = self._dump(codec.encode(ask), f"route show table {number}", narrow=True)
+        decoded = (codec.decode(ask.form, body) for body in found)
+        routes = [route for message in decoded for route in messages.routes(message)]
+        # Before Linux 4.20 it tells those of every table.
+        return [route for route in routes if route.table == number]
+
+    def way_to(self, destination: Address) -> Route | None:
+        """`ip route get DESTINATION`."""
+        ask = messages.way_request(destination)
+        try:
+            (body,) = self._request(codec.encode(ask), f"route get {destination}")
+        except KernelError as error:
+            if error.errno not in _NO_WAY:
+                raise
+            return None
+        return messages.way(codec.decode(ask.form, body))
 
     def add_route(self, route: Route) -> None:
         """`ip route add …`."""
@@ -119,11 +148,11 @@ class RtnetlinkNamespace(FunctionVerbs):
         return [rule for rule in map(messages.rule, found) if rule]
 
     def add_rule(self, rule: Rule) -> None:
-        """`ip rule add from S lookup T priority P`."""
+        """`ip rule add from S to D lookup T priority P`."""
         self._change_rule(rule, add=True)
 
     def remove_rule(self, rule: Rule) -> None:
-        """`ip rule del from S lookup T priority P`."""
+        """`ip rule del from S to D lookup T priority P`."""
         self._change_rule(rule, add=False)
 
     def sysctl(self, key: str) -> str | None:
@@ -204,11 +233,14 @@ class RtnetlinkNamespace(FunctionVerbs):
             return []
         return [codec.decode(ask.form, body) for body in found]
 
-    def _dump(self, request: bytes, words: str, index: int = 0) -> list[bytes]:
-        """Read a whole table; again, when it changed under the reading."""
+    def _dump(
+        self, request: bytes, words: str, index: int = 0, *, narrow: bool = False
+    ) -> list[bytes]:
+        """Read a whole table, or what the request names of it; again, when it changed meanwhile."""
+        strictly = narrow or index > 0
         for _ in range(_DUMP_ATTEMPTS):
             try:
-                return self._request(request, words, index, strictly=index > 0)
+                return self._request(request, words, index, strictly=strictly)
             except KernelError as error:
                 if error.errno != errno.EINTR:
                     raise

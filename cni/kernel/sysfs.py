@@ -23,6 +23,8 @@ _ABSENT = frozenset(
     {errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO, errno.EINVAL, errno.EOPNOTSUPP}
 )
 
+_LOWER = "lower_"
+
 T = TypeVar("T")
 
 
@@ -80,6 +82,18 @@ class LinuxSysfs:
         statistics = self._netdevs / netdev / "statistics"
         counters = {name: _number(statistics / name) for name in ERROR_COUNTERS}
         return {name: value for name, value in counters.items() if value >= 0}
+
+    def is_wireless(self, netdev: str) -> bool:
+        """Return whether a netdev of the host is itself a wireless one."""
+        folder = self._netdevs / netdev
+        if (folder / "phy80211").exists() or (folder / "wireless").exists():
+            return True
+        return "DEVTYPE=wlan" in _read(folder / "uevent").splitlines()
+
+    def lower_devices(self, netdev: str) -> Sequence[str]:
+        """Return the netdevs that a bridge, a bond or a VLAN of the host is made of."""
+        entries = _entries(self._netdevs / netdev)
+        return [name.removeprefix(_LOWER) for name in entries if name.startswith(_LOWER)]
 
     def rdma_ports(self, device: str) -> Sequence[RdmaPort]:
         """Return the ports of an RDMA device that the host sees, by number."""

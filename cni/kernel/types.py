@@ -83,11 +83,33 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One policy rule `from SOURCE lookup TABLE` (`ip rule`)."""
+    """One policy rule `from SOURCE to DESTINATION lookup TABLE` (`ip rule`)."""
 
     source: Network
     table: int
     priority: int
+    to: Network | None = None
+    """None for anywhere."""
+    protocol: int = 0
+    """Who made it, as for a route; 0 when nobody said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """Who has an address on a link (`ip neighbour`)."""
+
+    address: Address
+    mac: str
+    permanent: bool
+    """Set by a program, and never asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarding:
+    """To which node a tunnel sends the frames for a MAC (`bridge fdb`)."""
+
+    mac: str
+    destination: Address
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from cni.kernel.interface import Namespace
 from cni.kernel.types import Link, NetnsGoneError
@@ -130,7 +131,7 @@ def _route_differences(pod: Namespace, link: Link, record: Record) -> Iterator[s
         yield f"{link.name} lacks the route {routes.describe(route)} in table {route.table}"
     for route in routes.foreign_routes(present, record.routes, record.addresses):
         yield f"{link.name} carries the route {routes.describe(route)} in table {route.table}"
-    rules = pod.rules()
+    rules = [replace(rule, protocol=0) for rule in pod.rules()]  # whoever has put it back
     for rule in record.rules:
         if rule not in rules:
             yield f"the rule from {rule.source} lookup {rule.table} is missing"

@@ -13,7 +13,15 @@ from cni.kernel.fake.hardware import Hardware
 from cni.kernel.fake.model import SECOND, Announcement, Device, Machine, Netns
 from cni.kernel.fake.namespace import FakeNamespace
 from cni.kernel.interface import Namespace
-from cni.kernel.types import Link, NetnsGoneError, NetnsId, Route
+from cni.kernel.types import (
+    Address,
+    Forwarding,
+    Link,
+    Neighbour,
+    NetnsGoneError,
+    NetnsId,
+    Route,
+)
 
 HOST = "/proc/self/ns/net"
 
@@ -106,6 +114,30 @@ class FakeKernel(Hardware):
     def add_bridge(self, name: str, *, path: str = HOST) -> Link:
         """`ip link add NAME type bridge`."""
         return self._add(Device(name, self._new_mac(), kind="bridge"), path)
+
+    def add_tunnel(self, name: str, *, kind: str = "vxlan", path: str = HOST) -> Link:
+        """`ip link add NAME type KIND …`."""
+        return self._add(Device(name, self._new_mac(), kind=kind, mtu=1450), path)
+
+    def add_neighbour(
+        self, name: str, address: Address, mac: str, *, permanent: bool, path: str = HOST
+    ) -> None:
+        """`ip neighbour add ADDRESS lladdr MAC dev NAME nud permanent`, or stale."""
+        self._device(name, path).neighbours.append(Neighbour(address, mac, permanent))
+
+    def add_forwarding(
+        self, name: str, mac: str, destination: Address, *, path: str = HOST
+    ) -> None:
+        """`bridge fdb append MAC dev NAME dst DESTINATION`."""
+        self._device(name, path).forwarding.append(Forwarding(mac, destination))
+
+    def drop_forwarded(self, chain: str, *, path: str = HOST) -> None:
+        """`nft add chain FAMILY TABLE CHAIN { type filter hook forward …; policy drop; }`."""
+        self._at(path).dropping.append(chain)
+
+    def make_wireless(self, name: str) -> None:
+        """Let a device of the host be a radio."""
+        self._device(name, HOST).wireless = True
 
     def set_master(self, name: str, master: str, *, path: str = HOST) -> None:
         """`ip link set dev NAME master MASTER`."""

@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cni.kernel.fake import sysctls
-from cni.kernel.types import Interface, Link, NetnsId, Route, Rule
+from cni.kernel.types import (
+    Forwarding,
+    Interface,
+    Link,
+    Neighbour,
+    NetnsId,
+    Route,
+    Rule,
+)
 
 if TYPE_CHECKING:
     from cni.kernel.fake.functions import Pf, RdmaUnit, Vf
@@ -48,6 +56,9 @@ class Device:
     netns: Netns | None = None
     errors: dict[str, int] = field(default_factory=dict)
     """What it has counted; 0 of what is not here."""
+    neighbours: list[Neighbour] = field(default_factory=list)
+    forwarding: list[Forwarding] = field(default_factory=list)
+    wireless: bool = False
     pf: Pf | None = None
     """The physical function behind it."""
     vf: Vf | None = None
@@ -86,6 +97,8 @@ class Netns:
     devices: dict[int, Device] = field(default_factory=dict)
     routes: list[Route] = field(default_factory=list)
     rules: list[Rule] = field(default_factory=list)
+    dropping: list[str] = field(default_factory=list)
+    """nftables' chains that drop what is forwarded."""
     neighbours: list[Netns] = field(default_factory=list)
     """The other namespaces that links here lead to; the position is the nsid."""
     last_index: int = 0
@@ -115,6 +128,7 @@ class Netns:
         device.up = False
         device.master = None
         device.addresses.clear()
+        device.neighbours.clear()
         device.sysctls = sysctls.inherit(self.sysctls)
         self.devices[device.index] = device
 

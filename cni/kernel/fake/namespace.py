@@ -6,12 +6,14 @@ import errno
 import os
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 
 from cni.kernel import frames, messages
 from cni.kernel.fake import lifecycle, routing
 from cni.kernel.fake.function_verbs import FunctionVerbs
 from cni.kernel.fake.model import SECOND, Announcement, Device
+from cni.kernel.fake.neighbour_verbs import NeighbourVerbs
 from cni.kernel.fake.verbs import refused
 from cni.kernel.interface import Namespace
 from cni.kernel.types import (
@@ -29,7 +31,7 @@ _GROUP_ADDRESS = 1
 """The bit of a MAC's first octet that makes it a group's."""
 
 
-class FakeNamespace(FunctionVerbs):
+class FakeNamespace(FunctionVerbs, NeighbourVerbs):
     """One network namespace of the fake; keeps the `Namespace` protocol."""
 
     def links(self) -> Sequence[Link]:
@@ -175,9 +177,10 @@ class FakeNamespace(FunctionVerbs):
         """`ip rule del from S lookup T priority P`."""
         verb = f"rule del {messages.rule_words(rule)}"
         self._change(verb)
-        if rule not in self.netns.rules:
+        found = next((other for other in self.netns.rules if _is_meant(rule, other)), None)
+        if found is None:
             raise refused(verb, errno.ENOENT)
-        self.netns.rules.remove(rule)
+        self.netns.rules.remove(found)
 
     def sysctl(self, key: str) -> str | None:
         """`sysctl net/KEY`."""
@@ -253,6 +256,11 @@ def _is_assigned(device: Device, address: Interface) -> bool:
     if isinstance(address, IPv4Interface):
         return address in device.addresses
     return any(address.ip == other.ip for other in device.addresses)
+
+
+def _is_meant(rule: Rule, other: Rule) -> bool:
+    """Return whether a rule is the one to be deleted: nobody's is anybody's."""
+    return rule == (other if rule.protocol else replace(other, protocol=0))
 
 
 def _require_length(name: str, verb: str) -> None:

@@ -15,7 +15,7 @@ from ipaddress import (
 
 from cni.kernel import messages
 from cni.kernel.fake.model import Device, Netns
-from cni.kernel.types import LOCAL_TABLE, Interface, Network, Route, Rule
+from cni.kernel.types import LOCAL_TABLE, MAIN_TABLE, Address, Interface, Network, Route, Rule
 
 KERNEL = 2
 ROUTER_ADVERTISEMENT = 9
@@ -23,6 +23,7 @@ DEFAULT_METRIC = 1024
 """What IPv6 makes of metric 0."""
 
 _LOCAL, _BROADCAST, _MULTICAST = 2, 3, 5
+_LEADING = frozenset({messages.RTN_UNICAST, _LOCAL})
 _HOST_SCOPE = 254
 _CONNECTED_METRIC = 256
 _LINK_LOCAL = IPv6Network("fe80::/64")
@@ -31,13 +32,13 @@ _LONGEST_CONNECTED = 31
 _LONGEST_WITH_BROADCAST = 30
 
 RULES = (
-    Rule(IPv4Network("0.0.0.0/0"), 255, 0),
-    Rule(IPv4Network("0.0.0.0/0"), 254, 32766),
-    Rule(IPv4Network("0.0.0.0/0"), 253, 32767),
+    Rule(IPv4Network("0.0.0.0/0"), 255, 0, protocol=KERNEL),
+    Rule(IPv4Network("0.0.0.0/0"), 254, 32766, protocol=KERNEL),
+    Rule(IPv4Network("0.0.0.0/0"), 253, 32767, protocol=KERNEL),
 )
 RULES6 = (
-    Rule(IPv6Network("::/0"), 255, 0),
-    Rule(IPv6Network("::/0"), 254, 32766),
+    Rule(IPv6Network("::/0"), 255, 0, protocol=KERNEL),
+    Rule(IPv6Network("::/0"), 254, 32766, protocol=KERNEL),
 )
 """The rules of a new namespace."""
 
@@ -144,3 +145,26 @@ def _host(address: Interface) -> Network:
 def _primary(device: Device, address: Interface) -> Interface:
     """Return the first address of the same subnet; the later ones are secondary."""
     return next((a for a in device.addresses if a.network == address.network), address)
+
+
+def way_to(netns: Netns, destination: Address) -> Route | None:
+    """Return the best route of the local and of the main table, as `ip route get` shows it."""
+    for table in (LOCAL_TABLE, MAIN_TABLE):
+        fitting = [
+            route
+            for route in netns.routes
+            if route.table == table and route.kind in _LEADING and destination in route.dst
+        ]
+        if fitting:
+            best = min(fitting, key=lambda route: (-route.dst.prefixlen, route.priority))
+            return _taken(netns, best, destination)
+    return None
+
+
+def _taken(netns: Netns, route: Route, destination: Address) -> Route:
+    """Return one packet's own route: to it alone, from an address that it may have."""
+    device = netns.devices[route.index]
+    near = [a.ip for a in device.addresses if (route.gateway or destination) in a.network]
+    others = [a.ip for a in device.addresses if a.version == destination.version]
+    source = route.source or next(iter(near + others), None)
+    return replace(route, dst=ip_interface(destination).network, source=source, priority=0, scope=0)

@@ -78,6 +78,16 @@ class FakeSysfs:
         device = self._device(netdev)
         return {name: device.errors.get(name, 0) for name in ERROR_COUNTERS} if device else {}
 
+    def is_wireless(self, netdev: str) -> bool:
+        """Return whether a netdev of the host is itself a wireless one."""
+        device = self._device(netdev)
+        return device is not None and device.wireless
+
+    def lower_devices(self, netdev: str) -> Sequence[str]:
+        """Return the ports of a bridge of the host."""
+        devices = self._kernel.host.netns.devices.values()
+        return [d.name for d in devices if d.master is not None and d.master.name == netdev]
+
     def rdma_ports(self, device: str) -> Sequence[RdmaPort]:
         """Return the one port of an RDMA device, as active as the netdev of the same function."""
         for function in self._functions():

@@ -20,6 +20,8 @@ LINK_SCOPE = 253
 RULES = [
     Rule(ip_network("10.60.0.2/32"), 1000, 500),
     Rule(ip_network("fd00:60::2/128"), 100_000, 500),
+    Rule(ip_network("0.0.0.0/0"), 142, 5000, to=ip_network("10.42.0.0/16"), protocol=142),
+    Rule(ip_network("::/0"), 142, 5000, to=ip_network("fd00:42::/56"), protocol=142),
 ]
 
 
@@ -211,3 +213,55 @@ def test_a_rule_twice_and_none(pod: Namespace, rule: Rule) -> None:
     refuses(errno.ENOENT, lambda: pod.remove_rule(rule))
     pod.add_rule(rule)
     refuses(errno.EEXIST, lambda: pod.add_rule(rule))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_goes_with_the_one_who_made_it(pod: Namespace, rule: Rule) -> None:
+    other = replace(rule, protocol=99)
+    pod.add_rule(other)
+    refuses(errno.ENOENT, lambda: pod.remove_rule(replace(rule, protocol=98)))
+    pod.remove_rule(other)
+    assert other not in pod.rules()
+
+    pod.add_rule(other)
+    pod.remove_rule(replace(rule, protocol=0))
+    assert other not in pod.rules()
+
+
+def test_a_whole_table(pod: Namespace, pair: tuple[Link, Link], rail: Link) -> None:
+    routes = [replace(route, table=142, protocol=142) for route in via(rail.index)]
+    other = Route(ip_network("10.62.0.0/16"), pair[1].index, table=142, scope=LINK_SCOPE)
+    elsewhere = replace(routes[0], table=143)
+    assert list(pod.table(142)) == []
+    for route in (*routes, other, elsewhere):
+        pod.add_route(route)
+
+    assert set(pod.table(142)) == {*routes, other}
+    assert list(pod.table(143)) == [elsewhere]
+    assert {route.index for route in pod.table(MAIN_TABLE)} <= {rail.index, pair[1].index}
+
+
+@pytest.mark.parametrize(
+    ("destination", "gateway", "source"),
+    [
+        ("10.60.0.9", None, OWN.ip),
+        ("10.61.0.9", GATEWAY, OWN.ip),
+        ("fd00:60::9", None, OWN6.ip),
+        ("fd00:61::9", GATEWAY6, OWN6.ip),
+    ],
+)
+def test_the_way_to_a_destination(
+    pod: Namespace, rail: Link, destination: str, gateway: object, source: object
+) -> None:
+    for route in via(rail.index):
+        pod.add_route(route)
+    way = pod.way_to(ip_address(destination))
+    assert way is not None
+    assert (way.index, way.gateway, way.source) == (rail.index, gateway, source)
+    assert way.dst == ip_network(destination)
+
+
+def test_no_way(pod: Namespace, rail: Link) -> None:
+    assert rail.up
+    assert pod.way_to(ip_address("203.0.113.1")) is None
+    assert pod.way_to(ip_address("2001:db8::1")) is None

@@ -12,6 +12,8 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
+from ipaddress import ip_address
 from itertools import count
 from pathlib import Path
 from typing import Protocol
@@ -22,8 +24,10 @@ from cni.kernel.fake import FakeKernel, FakeSysfs
 from cni.kernel.functions import VfSettings, VirtualFunction
 from cni.kernel.interface import Kernel, Namespace, Sysfs
 from cni.kernel.linux import LinuxKernel
+from cni.kernel.netns import NetnsThread
 from cni.kernel.sysfs import LinuxSysfs
 from cni.kernel.types import KernelError, Link
+from tests.contract.kernel.nftables import nft, nft_chain, nft_table
 
 HOST = "/proc/self/ns/net"
 
@@ -58,6 +62,22 @@ class World(Protocol):
     def bridge(self, path: str) -> str: ...
 
     def enslave(self, name: str, bridge: str, path: str) -> None: ...
+
+    def tunnel(self, path: str) -> str:
+        """Make a vxlan device as flannel does; return its name."""
+        ...
+
+    def know(self, name: str, address: str, mac: str, path: str, *, permanent: bool = True) -> None:
+        """Enter a neighbour."""
+        ...
+
+    def lead(self, name: str, mac: str, destination: str, path: str) -> None:
+        """Enter where a tunnel sends the frames for a MAC."""
+        ...
+
+    def drop_forwarded(self, path: str) -> str:
+        """Make a chain that drops what is forwarded; return its family, table and name."""
+        ...
 
     def connect_later(self, peer: str, path: str, seconds: float) -> None:
         """Set a veth's peer up after a while."""
@@ -119,6 +139,19 @@ class FakeWorld:
 
     def enslave(self, name: str, bridge: str, path: str) -> None:
         self.kernel.set_master(name, bridge, path=path)
+
+    def tunnel(self, path: str) -> str:
+        return self.kernel.add_tunnel(self.name(), path=path).name
+
+    def know(self, name: str, address: str, mac: str, path: str, *, permanent: bool = True) -> None:
+        self.kernel.add_neighbour(name, ip_address(address), mac, permanent=permanent, path=path)
+
+    def lead(self, name: str, mac: str, destination: str, path: str) -> None:
+        self.kernel.add_forwarding(name, mac, ip_address(destination), path=path)
+
+    def drop_forwarded(self, path: str) -> str:
+        self.kernel.drop_forwarded("inet filter forward", path=path)
+        return "inet filter forward"
 
     def connect_later(self, peer: str, path: str, seconds: float) -> None:
         with self.kernel.open(path) as namespace:
@@ -198,6 +231,28 @@ class LinuxWorld:
     def enslave(self, name: str, bridge: str, path: str) -> None:
         ip(*inside(path), "link", "set", name, "master", bridge)
 
+    def tunnel(self, path: str) -> str:
+        name = self.name()
+        vxlan = ["type", "vxlan", "id", "1", "dstport", "8472", "nolearning"]
+        ip(*inside(path), "link", "add", name, *vxlan)
+        return name
+
+    def know(self, name: str, address: str, mac: str, path: str, *, permanent: bool = True) -> None:
+        state = ["nud", "permanent" if permanent else "stale"]
+        entry = [address, "lladdr", mac, "dev", name, *state]
+        ip(*inside(path), "neighbour", "add", *entry)
+
+    def lead(self, name: str, mac: str, destination: str, path: str) -> None:
+        entry = [mac, "dev", name, "dst", destination]
+        run("bridge", *inside(path), "fdb", "append", *entry)
+
+    def drop_forwarded(self, path: str) -> str:
+        with NetnsThread() as thread:
+            thread.enter(path)
+            for request in (nft_table("filter"), nft_chain("filter", "forward", drop=True)):
+                thread.run(partial(nft, request))
+        return "inet filter forward"
+
     def connect_later(self, peer: str, path: str, seconds: float) -> None:
         timer = threading.Timer(seconds, ip, [*inside(path), "link", "set", peer, "up"])
         timer.start()
@@ -240,6 +295,10 @@ class LinuxWorld:
 
 def ip(*words: str, check: bool = True) -> None:
     subprocess.run(["ip", *words], check=check, capture_output=True, timeout=10)
+
+
+def run(*words: str) -> None:
+    subprocess.run(words, check=True, capture_output=True, timeout=10)
 
 
 def rdma(*words: str) -> bool:

@@ -49,5 +49,5 @@ def test_a_cached_clone_is_no_route(flags: int, shown: int) -> None:
         attributes, family=socket.AF_INET6, dst_len=64, table=254, scope=0, proto=4, type=1,
         flags=flags,
     )  # fmt: skip
-    read = list(messages.routes(message, 7))
+    read = list(messages.routes(message))
     assert [route.dst for route in read] == [ip_network("fd00:61::/64")] * shown
