@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from cni.protocol.request import Request
@@ -12,8 +13,13 @@ if TYPE_CHECKING:
 class Plugin(Protocol):
     """A CNI plugin; VERSION is answered for it."""
 
-    def add(self, request: Request) -> Result:
-        """Attach the container, wholly or not at all."""
+    def add(self, request: Request) -> Result | Mapping[str, Any]:
+        """Attach the container, wholly or not at all.
+
+        Returns:
+            What was made, to be written in the caller's version; or the very document to answer
+            with: a chained plugin's, who hands on what it does not understand.
+        """
         ...
 
     def delete(self, request: Request) -> None:

@@ -95,9 +95,12 @@ def _answer(make_plugin: Callable[[Request], Plugin], request: Request) -> Mappi
         case Command.VERSION:
             return {"cniVersion": request.version, "supportedVersions": list(SUPPORTED)}
         case Command.ADD:
+            answer = make_plugin(request).add(request)
+            if isinstance(answer, Mapping):
+                return answer
             from cni.protocol.results import render
 
-            return render(make_plugin(request).add(request), request.version)
+            return render(answer, request.version)
         case Command.DEL:
             make_plugin(request).delete(request)
         case Command.CHECK:

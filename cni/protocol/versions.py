@@ -42,6 +42,8 @@ class Rules:
 
     commands: frozenset[Command]
     shape: Shape
+    chaining: bool = True
+    """Whether there are lists of plugins, each handed the result of the one before."""
 
 
 _FIRST = frozenset({Command.ADD, Command.DEL, Command.VERSION})
@@ -49,8 +51,8 @@ _WITH_CHECK = _FIRST | {Command.CHECK}
 _ALL = _WITH_CHECK | {Command.GC, Command.STATUS}
 
 RULES: dict[str, Rules] = {
-    "0.1.0": Rules(_FIRST, Shape.IP4_IP6),
-    "0.2.0": Rules(_FIRST, Shape.IP4_IP6),
+    "0.1.0": Rules(_FIRST, Shape.IP4_IP6, chaining=False),
+    "0.2.0": Rules(_FIRST, Shape.IP4_IP6, chaining=False),
     "0.3.0": Rules(_FIRST, Shape.IPS_WITH_VERSION),
     "0.3.1": Rules(_FIRST, Shape.IPS_WITH_VERSION),
     "0.4.0": Rules(_WITH_CHECK, Shape.IPS_WITH_VERSION),
