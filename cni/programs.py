@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 PLUGINS = {
+    "rail-hostgw": "cni.hostgw.plugin:make_plugin",
     "rail-ipam": "ipam.plugin:make_plugin",
     "rail-sriov": "cni.rail.plugin:make_plugin",
 }

@@ -29,6 +29,8 @@ from cni.build import BUILD
 from cni.delegate.choose import ipam_for
 from cni.host.locks import Locks
 from cni.host.paths import Paths
+from cni.hostgw import node as hostgw
+from cni.hostgw.kept import Notes
 from cni.kernel.linux import LinuxKernel
 from cni.kernel.sysfs import LinuxSysfs
 from cni.protocol.errors import CniError
@@ -98,6 +100,9 @@ class Agent:
             ipam_for=partial(ipam_for, kept=self._kept),
             stripped=self._metrics.stripped,
         )
+        self._hostgw = hostgw.Node(
+            kernel, self._node.sysfs, self._node.locks, Notes(paths.hostgw)
+        )  # fmt: skip
         self._attending = Attending(
             self._node,
             grace=settings.grace,
@@ -113,6 +118,7 @@ class Agent:
             "rail-sriov": plugins.rail_sriov(
                 replace(self._node, outages=self._attending.outages), self._kept
             ),
+            "rail-hostgw": plugins.rail_hostgw(self._hostgw),
             "rail-ipam": plugins.rail_ipam(self._ipam.warm.plugin),
         }
         home = Home.here(BUILD, self._paths)

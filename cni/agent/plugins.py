@@ -10,6 +10,8 @@ from typing import TypeAlias
 from cni.agent.stopwatch import Stopwatch, TimedIpam
 from cni.delegate.choose import ipam_for
 from cni.delegate.interface import Ipam
+from cni.hostgw import node as hostgw
+from cni.hostgw.plugin import RailHostgw
 from cni.kernel.linux import LinuxKernel
 from cni.protocol.plugin import Plugin
 from cni.protocol.request import Request
@@ -52,6 +54,17 @@ def rail_sriov(node: Node, kept: Mapping[str, Callable[[Request], Ipam]]) -> Mak
         kernel = LinuxKernel(passed, here.stopwatch.around("kernel"))
         own = replace(node, kernel=kernel, ipam_for=timed_ipam, is_wanted=here.is_wanted)
         return RailSriov(own)
+
+    return make
+
+
+def rail_hostgw(node: hostgw.Node) -> Maker:
+    """Return what makes rail-hostgw for a request, of what all requests share."""
+
+    def make(request: Request, here: Circumstances) -> RailHostgw:
+        del request  # it is about the host alone
+        kernel = LinuxKernel(around=here.stopwatch.around("kernel"))
+        return RailHostgw(replace(node, kernel=kernel))
 
     return make
 

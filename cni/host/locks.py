@@ -71,6 +71,15 @@ class Locks:
             yield
 
     @contextmanager
+    def host_routes(self, patience: float = PATIENCE) -> Iterator[None]:
+        """Let one request at a time prove peers and change the host's routes (code 11 as above).
+
+        Whoever has it asks for none of the others.
+        """
+        with self._hold("hostgw", patience):
+            yield
+
+    @contextmanager
     def upkeep(self) -> Iterator[bool]:
         """Keep others from the upkeep of addresses; tell whether nobody else is at it, at once."""
         descriptor = self._open("upkeep")

@@ -61,6 +61,11 @@ class Paths:
         return self.state / "ipam/journal.db"
 
     @property
+    def hostgw(self) -> Path:
+        """What rail-hostgw remembers until the next boot."""
+        return self.state / "hostgw.json"
+
+    @property
     def node_file(self) -> Path:
         """What all nodes must know of etcd and the fabrics; there need be none."""
         return self.config / "node.toml"

@@ -77,11 +77,12 @@ def test_the_executable_itself_takes_the_name_as_its_first_argument(bundle: Path
     assert json.loads(done.stdout)["railcni"] == __version__
 
 
-def test_both_plugins_can_be_loaded_whole(bundle: Path, tmp_path: Path) -> None:
+def test_every_plugin_can_be_loaded_whole(bundle: Path, tmp_path: Path) -> None:
     """No module is missing: a plugin gets as far as to refuse its configuration."""
     for name in programs.PLUGINS:
         config = {"cniVersion": "1.1.0", "name": "n", "type": name, "mtu": "large", "subnet": 1}
         config["ipam"] = config.copy()
+        config["mode"] = "large"
         environ = STATUS | {"CNI_PATH": str(bundle), "RAILCNI_STATE_DIR": str(tmp_path)}
         done = start(bundle / name, env=environ, stdin=json.dumps(config).encode())
         assert json.loads(done.stdout)["code"] == 7

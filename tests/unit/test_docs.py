@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cni.agent.config import AgentConfig
+from cni.hostgw.config import HostgwConfig, StaticPeer, Uplink
 from cni.protocol.config import Config
 from cni.rail.config import RailConfig
 from ipam.config import IpamConfig
@@ -35,6 +36,9 @@ _INTERNAL = {"type", "runtimeConfig", "declared"}
     ("model", "heading"),
     [
         (RailConfig, "### rail-sriov"),
+        (HostgwConfig, "### rail-hostgw"),
+        (Uplink, "### rail-hostgw"),
+        (StaticPeer, "### rail-hostgw"),
         (IpamConfig, "### rail-ipam"),
         (NodeFile, "### The node file"),
         (Etcd, "### The node file"),

@@ -1,0 +1,174 @@
+"""Looking, proving and changing: what every request of rail-hostgw does, in this order.
+
+Other than an agent, a request sees only one moment.  What it proves it installs, what it cannot
+prove it withdraws, and between two requests nothing is watched: the weaker variant (ADR 17).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from cni.hostgw import backends, decision, filtering, peers, terrain
+from cni.hostgw.config import HostgwConfig
+from cni.hostgw.decision import Found, Place, Wanted
+from cni.hostgw.kept import Kept
+from cni.hostgw.landscape import Landscape, look
+from cni.hostgw.node import Node
+from cni.hostgw.peers import Peer
+from cni.hostgw.proving import prove
+from cni.hostgw.taking import take
+from cni.hostgw.terrain import Candidate
+from cni.hostgw.uplink import is_wireless
+from cni.kernel.interface import Namespace
+from cni.kernel.types import Network
+from cni.protocol.errors import CniError, Code
+
+log = logging.getLogger(__name__)
+
+_FILTERED = 4
+"""Only IPv4 has reverse-path filters."""
+_LOCK_PATIENCE = 10.0
+"""Seconds to wait for another request that is at it; each of them takes less than one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prospect:
+    """Who might be reached directly, and why others are not."""
+
+    candidates: tuple[Candidate, ...] = ()
+    known: tuple[Network, ...] = ()
+    """The pod networks of all peers that are not refused."""
+    refusal: str = ""
+    """Why this node's pod network cannot be served at all."""
+
+
+def refresh(node: Node, config: HostgwConfig) -> None:
+    """Make the host's routes what a proof of this moment allows.
+
+    Raises:
+        CniError: code 7 for a pod network that cannot be served, when nothing of ours is left; 11
+            when other requests are at it for too long.
+        KernelError: the kernel refused something; all else is done.
+    """
+    arrived = node.kernel.uptime()
+    with node.locks.host_routes(_LOCK_PATIENCE):
+        kept = node.notes.read(node.kernel.boot_id())
+        digest = config.digest()
+        if kept.proved > arrived and kept.digest == digest:
+            return  # another request has proved all of it while this one waited
+        began = node.kernel.uptime()
+        kept = _emptied(node, kept, config.table)
+        kept = _refresh(node, config, kept)
+        node.notes.write(kept.model_copy(update={"proved": began, "digest": digest}))
+
+
+def prospect(node: Node, config: HostgwConfig) -> Prospect:
+    """Return who might be reached directly, if they answer."""
+    if not config.agentless or config.mode == "off":
+        return Prospect()
+    host = node.kernel.host
+    landscape = look(host, config.overlay)
+    if refusal := backends.refusal(landscape, named=bool(config.overlay)):
+        return Prospect(refusal=refusal)
+    found = (
+        peers.stated(landscape, config.peers) if config.peers else peers.from_flannel(landscape)
+    )  # fmt: skip
+    allowed = {
+        peer.cidr: peer for peer in found if not _refused(peer, landscape, config.pod_networks)
+    }
+    judged = [_judge(host, peer, landscape, config) for peer in allowed.values()]
+    return Prospect(tuple(one for one in judged if one), tuple(allowed))
+
+
+def differences(node: Node, config: HostgwConfig) -> list[str]:
+    """Say what of ours on the host is not as a request would have left it; prove nothing."""
+    found = _found(node.kernel.host, config.table)
+    possible = prospect(node, config)
+    chosen = _chosen(node, config, possible.candidates)
+    wanted = decision.wanted(chosen, possible.known, Place.of(config))
+    return list(decision.differences(wanted, found, config.table))
+
+
+def _refresh(node: Node, config: HostgwConfig, kept: Kept) -> Kept:
+    host = node.kernel.host
+    try:
+        seen = prospect(node, config)
+        kept = _loosen(node, seen, kept)
+        proven = prove(host, _chosen(node, config, seen.candidates))
+    except Exception:
+        _withdraw(host, config.table)  # nobody knows whether what stands is still right
+        raise
+    wanted = decision.wanted(proven, seen.known, Place.of(config))
+    if len(wanted.routes) < len(proven):
+        log.warning("the peers' pod networks span too much for one rule: state podNetworks")
+    take(host, decision.steps(wanted, _found(host, config.table), config.table))
+    if config.mode == "off":
+        left = filtering.restore(host, kept.rp_filter)
+        kept = kept.model_copy(update={"rp_filter": left})
+    if seen.refusal:
+        raise CniError(Code.INVALID_CONFIG, seen.refusal, "or take rail-hostgw out of the conflist")
+    return kept
+
+
+def _loosen(node: Node, seen: Prospect, kept: Kept) -> Kept:
+    """Loosen what stands before a direct path, and before one that only its other end takes."""
+    near = [one for one in seen.candidates if one.peer.cidr.version == _FILTERED]
+    devices = {name for one in near for name in (one.uplink.name, one.peer.overlay.name)}
+    tighter = filtering.tighter(node.kernel.host, devices)
+    if tighter.keys() - kept.rp_filter.keys():  # noted before it is changed, once in a boot
+        kept = kept.model_copy(update={"rp_filter": {**tighter, **kept.rp_filter}})
+        node.notes.write(kept)
+    filtering.loosen(node.kernel.host, tighter)
+    return kept
+
+
+def _emptied(node: Node, kept: Kept, table: int) -> Kept:
+    """Note our table before anything is in it, and take back what is in those of other times."""
+    if table not in kept.tables:
+        kept = kept.model_copy(update={"tables": (*kept.tables, table)})
+        node.notes.write(kept)
+    for former in kept.tables:
+        if former != table:
+            _withdraw(node.kernel.host, former)
+    return kept.model_copy(update={"tables": (table,)})
+
+
+def _withdraw(host: Namespace, table: int) -> None:
+    take(host, decision.steps(Wanted(), _found(host, table), table))
+
+
+def _refused(peer: Peer, landscape: Landscape, pod_networks: Sequence[Network]) -> bool:
+    refusal = terrain.refusal(peer, landscape, pod_networks)
+    if refusal:
+        log.warning("%s takes the overlay: %s", peer.cidr, refusal)
+    return bool(refusal)
+
+
+def _judge(
+    host: Namespace, peer: Peer, landscape: Landscape, config: HostgwConfig
+) -> Candidate | None:
+    way = host.way_to(peer.address)
+    own = host.addresses(way.index) if way else ()
+    judged = terrain.candidate(peer, way, landscape, own, config.uplink)
+    if isinstance(judged, Candidate):
+        return judged
+    log.info("%s takes the overlay: %s", peer.cidr, judged)
+    return None
+
+
+def _chosen(node: Node, config: HostgwConfig, candidates: Collection[Candidate]) -> list[Candidate]:
+    """Return those that the mode is about."""
+    if config.mode == "always":
+        return list(candidates)
+    names = {one.uplink.name for one in candidates}
+    stated = config.uplink.wireless
+    radios = {
+        name for name in names if (is_wireless(name, node.sysfs) if stated is None else stated)
+    }
+    return [one for one in candidates if one.uplink.name in radios]
+
+
+def _found(host: Namespace, table: int) -> Found:
+    return Found(host.table(table), host.rules())

@@ -1,0 +1,25 @@
+"""Whether an uplink is wireless, through whatever it is made of."""
+
+from __future__ import annotations
+
+from cni.kernel.interface import Sysfs
+
+
+def is_wireless(netdev: str, sysfs: Sysfs) -> bool:
+    """Return whether a netdev of the host, or one below it, is a radio.
+
+    Args:
+        netdev: a radio, or a bridge, a bond or a VLAN of such.
+        sysfs: what knows.
+    """
+    seen: set[str] = set()
+    waiting = [netdev]
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        if sysfs.is_wireless(name):
+            return True
+        waiting += sysfs.lower_devices(name)
+    return False
