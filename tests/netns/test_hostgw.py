@@ -1,0 +1,171 @@
+"""rail-hostgw between real network stacks: packets are counted, and connections outlive it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.netns.cluster import OVERLAYS, Cluster, Node
+
+pytestmark = pytest.mark.netns
+
+RADIO = {"uplink": {"wireless": True}}
+WIRED = {"uplink": {"wireless": False}}
+COUNT = 20
+
+_ECHO = """
+import socket
+server = socket.create_server(("0.0.0.0", 7777))
+print("listening", flush=True)
+peer, _ = server.accept()
+while data := peer.recv(4096):
+    peer.sendall(data)
+"""
+_TALK = """
+import socket, sys, time
+peer = socket.create_connection((sys.argv[1], 7777), timeout=10)
+longest, count, until = 0.0, 0, time.monotonic() + float(sys.argv[2])
+while time.monotonic() < until:
+    began = time.monotonic()
+    peer.sendall(b"%08d" % count)
+    assert peer.recv(8, socket.MSG_WAITALL) == b"%08d" % count
+    longest, count = max(longest, time.monotonic() - began), count + 1
+    time.sleep(0.005)
+print(count, round(longest * 1000))
+"""
+
+
+def ping(source: Node, target: Node, family: int, count: int = COUNT) -> int:
+    """Ping from pod to pod; return how many came back."""
+    address = target.pod_address(family)
+    command = ("ping", "-n", "-i", "0.01", "-W", "1", "-c", str(count), address)
+    with source.pod.running(*command) as pinging:
+        text, _ = pinging.communicate(timeout=30)
+    return int(text.partition(" received")[0].rpartition(" ")[2])
+
+
+@contextmanager
+def counted(node: Node) -> Iterator[dict[str, int]]:
+    """Count what a node encapsulates meanwhile."""
+    before, difference = node.encapsulated(), dict[str, int]()
+    yield difference
+    now = node.encapsulated()
+    difference |= {key: now[key] - before[key] for key in before}
+
+
+def direct_to(*nodes: Node) -> dict[str, str]:
+    """Return the direct routes that lead to these nodes' pods."""
+    return {node.pod_network(f): node.address(f) for node in nodes for f in OVERLAYS}
+
+
+@pytest.mark.parametrize("family", OVERLAYS)
+def test_pods_of_a_wireless_node_are_no_longer_encapsulated(
+    cluster: Cluster, tmp_path: Path, family: int
+) -> None:
+    one, two, three = cluster.nodes
+    flannels = one.main()
+    with counted(one) as overlay:
+        assert ping(one, two, family) == COUNT
+    assert overlay["sent"] >= COUNT
+    assert overlay["received"] >= COUNT
+
+    answer = one.call("ADD", tmp_path, **RADIO)
+    assert answer == {"cniVersion": "1.1.0", "ips": [], "node": 1}
+    assert one.direct() == direct_to(two, three)
+    with counted(one) as mixed:
+        assert ping(one, two, family) == COUNT
+    assert mixed["sent"] == 0
+    assert mixed["received"] >= COUNT  # the other end has no rail-hostgw yet
+
+    two.call("ADD", tmp_path, **RADIO)
+    with counted(one) as direct, counted(two) as others:
+        assert ping(one, two, family) == COUNT
+        assert ping(two, one, family) == COUNT
+    assert direct == others == {"sent": 0, "received": 0}
+    with counted(two) as still:
+        assert ping(three, two, family) == COUNT
+    assert still["received"] >= COUNT
+    assert one.main() == flannels
+
+
+def test_a_connection_outlives_each_switch_with_strict_filters_too(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    one, two, _ = cluster.nodes
+    for node in (one, two):
+        node.sysctl("ipv4/conf/all/rp_filter", "1")
+    talk = ("-c", _TALK, two.pod_address(4), "6")
+    with two.pod.running(sys.executable, "-c", _ECHO) as server:
+        assert server.stdout
+        assert server.stdout.readline() == "listening\n"
+        with one.pod.running(sys.executable, *talk) as client:
+            with counted(one) as overlay:
+                time.sleep(0.3)
+            two.call("ADD", tmp_path, **WIRED)  # as on every node: it lets in what comes straight
+            one.call("ADD", tmp_path, **RADIO)
+            with counted(one) as mixed:
+                time.sleep(0.3)
+            two.call("ADD", tmp_path, mode="always")
+            with counted(one) as direct:
+                time.sleep(0.3)
+            one.call("ADD", tmp_path, mode="off")
+            with counted(one) as back:
+                time.sleep(0.3)
+            text, _ = client.communicate(timeout=30)
+    assert client.returncode == 0, text
+    exchanged, longest = map(int, text.split())
+    assert exchanged > 100
+    assert longest < 1000, "a segment was lost and sent again"
+    assert overlay["sent"] > 0
+    assert overlay["received"] > 0
+    assert mixed["sent"] == 0
+    assert mixed["received"] > 0
+    assert direct == {"sent": 0, "received": 0}
+    assert back["sent"] > 0
+    # Its peer still sends straight: filtered strictly again, the connection would hang.
+    assert one.read_sysctl("ipv4/conf/eth0/rp_filter") == "2"
+
+
+def test_a_peer_that_is_gone_is_withdrawn_by_the_next_add(cluster: Cluster, tmp_path: Path) -> None:
+    one, two, three = cluster.nodes
+    flannels = one.main()
+    one.call("ADD", tmp_path, **RADIO)
+    assert one.direct() == direct_to(two, three)
+    cluster.lan.ip("link", "set", "port3", "down")
+    assert one.direct() == direct_to(two, three)  # the home variant does not watch
+    began = time.monotonic()
+    one.call("ADD", tmp_path, **RADIO)
+    assert time.monotonic() - began < 5
+    assert one.direct() == direct_to(two)
+    assert ping(one, two, 4) == COUNT
+    cluster.lan.ip("link", "set", "port3", "up")
+    one.call("DEL", tmp_path, **RADIO)
+    assert one.direct() == direct_to(two, three)
+    assert one.main() == flannels
+
+
+def test_a_direct_path_takes_no_larger_packets_than_the_overlay(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    one, two, _ = cluster.nodes
+    one.call("ADD", tmp_path, **RADIO)
+    way = one.host.ip("route", "get", two.pod_address(4))
+    assert f"via {two.address(4)} dev eth0 table 142 src 10.42.1.0" in way
+    assert "mtu 1450" in one.host.ip("route", "show", "table", "142")
+    # From the host, too: its packets to pods keep the overlay's address as their source.
+    one.host.run("ping", "-n", "-c", "2", "-i", "0.05", "-W", "1", two.pod_address(4))
+
+
+def test_without_agentless_what_stands_is_taken_back(cluster: Cluster, tmp_path: Path) -> None:
+    one, two, _ = cluster.nodes
+    one.call("ADD", tmp_path, **RADIO)
+    assert one.direct()
+    one.call("STATUS", tmp_path, agentless=False)
+    assert one.direct() == {}
+    assert "142" not in one.host.ip("rule", "show") + one.host.ip("-6", "rule", "show")
+    assert ping(one, two, 4) == COUNT
