@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _AGAINST_NEWEST, _AGAINST_DEBIANS = 0.7, 1.3
 _REQUESTS = 200
 """Of each verb, timed in the agent: enough for a 99th percentile."""
+_SHOWN = 3
+"""Problems of a storm that are told in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +64,21 @@ def measure(folder: Path, amounts: Amounts, console: Console) -> Findings:
     if peers.newest() is None:
         console.print("There are no Go plugins but Debian's on this machine (make peers)")
     with _node(folder) as bench:
-        found.figures += bench.memory(amounts.attachments)
+        warming = Storm.on(bench.node, bench.ours)
+        found.figures += inside.memory(bench.agent, warming, bench.at_rest, amounts.attachments)
         found.figures += inside.times(bench.agent, Pod(bench.ours, bench.node), _REQUESTS)
         found.comparisons.append(bench.start(amounts.rounds))
         for target, side in bench.others:
             found.comparisons += bench.one_device(side, target, amounts.rounds)
         target, side = bench.others[0]
         found.comparisons.append(bench.whole_pod(side, target, amounts.rounds))
-        slowest, figures = compare_storms(
-            Storm.on(bench.node, bench.ours),
-            Storm.on(bench.node, side),
-            max(amounts.rounds // 6, 3),
-        )
+        storms = [Storm.on(bench.node, one) for one in (bench.ours, side)]
+        slowest, figures = compare_storms(*storms, rounds=max(amounts.rounds // 6, 3))
         found.comparisons.append(slowest)
         found.figures += figures
+        for storm in (warming, *storms):
+            for problem in storm.problems[:_SHOWN]:
+                console.print(problem, markup=False)
     return found
 
 
@@ -143,12 +146,6 @@ class Bench:
             rounds=rounds,
         )
 
-    def memory(self, attachments: int) -> Iterator[Figure]:
-        """Measure the agent's memory."""
-        storm = Storm.on(self.node, self.ours)
-        yield from inside.memory(self.agent, storm, self.at_rest, attachments)
-        _insist(storm.pods)
-
 
 @contextmanager
 def _node(folder: Path) -> Iterator[Bench]:
@@ -178,6 +175,6 @@ def _others(node: Node, folder: Path) -> list[tuple[float, Side]]:
 
 
 def _insist(pods: Sequence[Pod]) -> None:
-    errors = sum(pod.errors for pod in pods)
-    if errors:
-        raise RuntimeError(f"{errors} requests have failed: what was timed is not what was meant")
+    problems = [problem for pod in pods for problem in pod.problems]
+    if problems:
+        raise RuntimeError("what was timed is not what was meant: " + "; ".join(problems))

@@ -61,3 +61,4 @@ def memory(agent: Agent, storm: Storm, at_rest: float, attachments: int) -> Iter
     yield Figure(subject, "after one storm", warm, "MiB")
     yield Figure(subject, f"after {done:,} more attachments", after, "MiB")
     yield Figure(subject, "growth", after - warm, "MiB")
+    yield Figure(subject, "errors meanwhile", len(storm.problems), "", 0)

@@ -84,7 +84,7 @@ class Pod:
         self._netns = node.pod().path
         self._configs = [side.config(rail, node.device()) for rail in range(rails)]
         self._attached: list[tuple[dict[str, Any], Slot]] = []
-        self.errors = 0
+        self.problems: list[str] = []
 
     def attach(self) -> None:
         """ADD, unless it is attached: to a container that no plugin has seen before."""
@@ -107,7 +107,8 @@ class Pod:
 
     def _call(self, command: str, config: dict[str, Any], slot: Slot) -> None:
         reply = self._side.runtime.call(command, config, slot)
-        self.errors += bool(reply.exit_code)
+        if reply.exit_code:
+            self.problems.append(f"{self._side.name}: {command} of {slot.container}: {reply.error}")
 
 
 def detach(pods: Sequence[Pod]) -> None:

@@ -39,9 +39,9 @@ class Storm:
         return cls(side, [Pod(side, node, len(RAILS)) for _ in range(PODS)])
 
     @property
-    def errors(self) -> int:
-        """How many requests have failed."""
-        return sum(pod.errors for pod in self.pods)
+    def problems(self) -> list[str]:
+        """What requests have failed of."""
+        return [problem for pod in self.pods for problem in pod.problems]
 
     def come_and_go(self) -> None:
         """Let all pods start, each in a thread, and when all have, stop."""
@@ -53,7 +53,9 @@ class Storm:
             list(threads.map(Pod.detach, self.pods))
 
 
-def compare_storms(ours: Storm, theirs: Storm, rounds: int) -> tuple[Comparison, Iterator[Figure]]:
+def compare_storms(
+    ours: Storm, theirs: Storm, *, rounds: int
+) -> tuple[Comparison, Iterator[Figure]]:
     """Let the pods of two sides come and go in turn, after one round that does not count."""
     for _ in range(rounds + 1):
         for storm in (ours, theirs):
@@ -71,7 +73,7 @@ def _figures(*storms: Storm) -> Iterator[Figure]:
         rate = statistics.median(storm.throughput[1:])
         yield Figure(_SUBJECT, f"{storm.side.name}: throughput", rate, "pods/s")
     for storm in storms:
-        yield Figure(_SUBJECT, f"{storm.side.name}: errors", storm.errors, "", 0)
+        yield Figure(_SUBJECT, f"{storm.side.name}: errors", len(storm.problems), "", 0)
 
 
 def _timed(work: Callable[[], None]) -> float:
