@@ -178,6 +178,10 @@ class Namespace(Neighbourhood, Protocol):
         """
         ...
 
+    def ensure_sysctls(self, values: Mapping[str, str]) -> None:
+        """Write those of some values that are there and are otherwise (`set_sysctl`)."""
+        ...
+
     def wait_for_carrier(self, index: int, seconds: float) -> bool:
         """Wait until the link has carrier; return whether it has (a link that is gone has none)."""
         ...

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, cast
 
-from cni.kernel import netns, rdma
+from cni.kernel import netlink, netns, rdma
 from cni.kernel.interface import Namespace
 from cni.kernel.netns import NetnsThread
 from cni.kernel.rtnetlink import RtnetlinkNamespace
@@ -42,7 +43,8 @@ class LinuxKernel:
         """
         with NetnsThread() as thread:
             thread.enter(path, self._passed.get(path))
-            yield _EnteredNamespace(path, thread, self._around)
+            with closing(_EnteredNamespace(path, thread, self._around)) as namespace:
+                yield namespace
 
     @contextmanager
     def search(self, wanted: Callable[[Namespace], bool]) -> Iterator[RtnetlinkNamespace | None]:
@@ -52,20 +54,29 @@ class LinuxKernel:
             KernelError: none was, but some could not be looked at.
         """
         with NetnsThread() as thread:
-            yield self._enter_first(thread, wanted)
+            namespace = self._enter_first(thread, wanted)
+            if namespace is None:
+                yield None
+                return
+            with closing(namespace):
+                yield namespace
 
     def _enter_first(
         self, thread: NetnsThread, wanted: Callable[[Namespace], bool]
-    ) -> RtnetlinkNamespace | None:
+    ) -> _EnteredNamespace | None:
         with kernel_errors("search all network namespaces"):
             for path in netns.reachable():
                 try:
                     thread.enter(path)
                 except NetnsGoneError:
                     continue  # it went while we looked
-                namespace = _EnteredNamespace(path, thread, self._around)
-                if wanted(namespace):
-                    return namespace
+                with ExitStack() as unwanted:
+                    namespace = unwanted.enter_context(
+                        closing(_EnteredNamespace(path, thread, self._around))
+                    )
+                    if wanted(namespace):
+                        unwanted.pop_all()
+                        return namespace
         return None
 
     def rdma_is_exclusive(self) -> bool:
@@ -103,14 +114,29 @@ class _HostNamespace(RtnetlinkNamespace):
         with NetnsThread() as thread:
             return cast("T", thread.run(lambda: self._around(work)))
 
+    def _ask(self, request: bytes, *, strictly: bool) -> list[bytes]:
+        return self._run(lambda: netlink.ask(netlink.ROUTE, request, strictly=strictly))
+
 
 class _EnteredNamespace(RtnetlinkNamespace):
-    """One that a thread has entered, which works for it."""
+    """One that a thread has entered, which works for it.
+
+    It has opened a socket there, which asks of that namespace in whatever thread: without a
+    hand-over.  For one thread at a time.
+    """
 
     def __init__(self, path: str, thread: NetnsThread, around: Around) -> None:
         super().__init__(path)
         self._thread = thread
         self._around = around
+        self._asker: socket.socket | None = None
+        self._is_strict = False
+
+    def close(self) -> None:
+        """Let go of the socket."""
+        asker, self._asker, self._is_strict = self._asker, None, False
+        if asker:
+            asker.close()
 
     @contextmanager
     def descriptor(self) -> Iterator[int]:
@@ -119,3 +145,16 @@ class _EnteredNamespace(RtnetlinkNamespace):
     def _run(self, work: Callable[[], T], *, apart: bool = False) -> T:
         del apart  # this thread serves nobody else
         return cast("T", self._thread.run(lambda: self._around(work)))
+
+    def _ask(self, request: bytes, *, strictly: bool) -> list[bytes]:
+        if self._asker is None:
+            self._asker = self._thread.run(lambda: netlink.open_asker(netlink.ROUTE))
+        if strictly != self._is_strict:
+            netlink.be_strict(self._asker, strictly=strictly)
+            self._is_strict = strictly
+        asker = self._asker
+        try:
+            return cast("list[bytes]", self._around(lambda: netlink.exchange(asker, request)))
+        except BaseException:
+            self.close()  # the rest of an answer may be on its way
+            raise

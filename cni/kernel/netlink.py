@@ -83,15 +83,26 @@ def ask(protocol: int, request: bytes, *, strictly: bool = False) -> list[bytes]
     Raises:
         OSError: what the kernel answered; EINTR when a dump changed while it was read.
     """
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol) as asker:
-        for option in (_CAP_ACK, _EXT_ACK):
-            asker.setsockopt(_SOL_NETLINK, option, 1)
+    with open_asker(protocol) as asker:
         if strictly:
-            with contextlib.suppress(OSError):
-                asker.setsockopt(_SOL_NETLINK, _STRICT, 1)
-        asker.connect((0, 0))  # only the kernel may answer: who is in the namespace could, too
-        asker.settimeout(_PATIENCE)
+            be_strict(asker, strictly=True)
         return exchange(asker, request)
+
+
+def open_asker(protocol: int) -> socket.socket:
+    """Return a socket for questions to the calling thread's namespace, from any thread."""
+    asker = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+    for option in (_CAP_ACK, _EXT_ACK):
+        asker.setsockopt(_SOL_NETLINK, option, 1)
+    asker.connect((0, 0))  # only the kernel may answer: who is in the namespace could, too
+    asker.settimeout(_PATIENCE)
+    return asker
+
+
+def be_strict(asker: socket.socket, *, strictly: bool) -> None:
+    """Have dumps narrowed down (`ask`), or not."""
+    with contextlib.suppress(OSError):
+        asker.setsockopt(_SOL_NETLINK, _STRICT, strictly)
 
 
 def exchange(asker: socket.socket, request: bytes) -> list[bytes]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import errno
 import time
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
-from cni.kernel import codec, frames, link_messages, messages, netlink, netns, sysctl
+from cni.kernel import codec, frames, link_messages, messages, netns, sysctl
 from cni.kernel.function_verbs import FunctionVerbs
 from cni.kernel.interface import Namespace
 from cni.kernel.messages import Ask, Message
@@ -22,14 +23,15 @@ from cni.kernel.types import (
     kernel_errors,
 )
 
-_DUMP_ATTEMPTS = 10
+_DUMP_PATIENCE = 2.0
+"""Seconds for a table to come to rest, on a node where many pods start at once."""
 _NO_WAY = frozenset({
     errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.EAFNOSUPPORT,
     errno.EOPNOTSUPP,
 })  # fmt: skip
 """What a route that is missing or forbids is refused with, and a kernel without IPv6."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
-"""Seconds between two looks at the carrier, doubling from the first to the second."""
+"""Seconds between two looks, doubling from the first to the second."""
 
 
 class RtnetlinkNamespace(FunctionVerbs, NeighbourVerbs):
@@ -38,6 +40,10 @@ class RtnetlinkNamespace(FunctionVerbs, NeighbourVerbs):
     def __init__(self, path: str) -> None:
         super().__init__(path)
         self._identity: NetnsId | None = None
+
+    @abstractmethod
+    def _ask(self, request: bytes, *, strictly: bool) -> list[bytes]:
+        """Ask rtnetlink of the namespace (`netlink.ask`)."""
 
     @property
     def identity(self) -> NetnsId:
@@ -160,6 +166,17 @@ class RtnetlinkNamespace(FunctionVerbs, NeighbourVerbs):
         with kernel_errors(f"sysctl net/{key}"):
             return self._run(lambda: sysctl.read(key))
 
+    def ensure_sysctls(self, values: Mapping[str, str]) -> None:
+        """`sysctl -w` for what is there and is otherwise, in one hand-over."""
+
+        def ensure() -> None:
+            for key, value in values.items():
+                with kernel_errors(f"sysctl -w net/{key}={value}"):
+                    if sysctl.read(key) not in {None, value}:
+                        sysctl.write(key, value)
+
+        self._run(ensure, apart=True)
+
     def set_sysctl(self, key: str, value: str) -> None:
         """`sysctl -w net/KEY=VALUE`."""
         with kernel_errors(f"sysctl -w net/{key}={value}"):
@@ -238,13 +255,17 @@ class RtnetlinkNamespace(FunctionVerbs, NeighbourVerbs):
     ) -> list[bytes]:
         """Read a whole table, or what the request names of it; again, when it changed meanwhile."""
         strictly = narrow or index > 0
-        for _ in range(_DUMP_ATTEMPTS):
+        deadline, pause = time.monotonic() + _DUMP_PATIENCE, _FIRST_PAUSE
+        while True:
             try:
                 return self._request(request, words, index, strictly=strictly)
             except KernelError as error:
                 if error.errno != errno.EINTR:
                     raise
-        raise KernelError(f"ip {words}", errno.EAGAIN, "the table kept changing")
+            if time.monotonic() > deadline:
+                raise KernelError(f"ip {words}", errno.EAGAIN, "the table kept changing")
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     def _request(
         self, request: bytes, words: str, index: int = 0, more: str = "", *, strictly: bool = False
@@ -259,7 +280,7 @@ class RtnetlinkNamespace(FunctionVerbs, NeighbourVerbs):
             strictly: as `netlink.ask` has it.
         """
         try:
-            return self._run(lambda: netlink.ask(netlink.ROUTE, request, strictly=strictly))
+            return self._ask(request, strictly=strictly)
         except OSError as error:
             device = f" dev {self._name(index)}" if index else ""
             raise KernelError.of(f"ip {words}{device} {more}".rstrip(), error) from error

@@ -119,9 +119,7 @@ class Steps:
         pod, ifname = self._pod, self._request.ifname
         pod.set_mtu(index, self._config.mtu)
         with_ipv6 = any(isinstance(address, IPv6Interface) for address in addresses)
-        for key, value in sysctl.defaults(ifname, with_ipv6_address=with_ipv6).items():
-            if pod.sysctl(key) not in {None, value}:
-                pod.set_sysctl(key, value)
+        pod.ensure_sysctls(sysctl.defaults(ifname, with_ipv6_address=with_ipv6))
         for key, value in rail_config.sysctls(self._config, ifname).items():
             pod.set_sysctl(key, value)
         for address in addresses:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 
@@ -186,6 +186,12 @@ class FakeNamespace(FunctionVerbs, NeighbourVerbs):
         """`sysctl net/KEY`."""
         settings, name = self._settings(key)
         return settings.get(name)
+
+    def ensure_sysctls(self, values: Mapping[str, str]) -> None:
+        """`sysctl -w` for what is there and is otherwise."""
+        for key, value in values.items():
+            if self.sysctl(key) not in {None, value}:
+                self.set_sysctl(key, value)
 
     def set_sysctl(self, key: str, value: str) -> None:
         """`sysctl -w net/KEY=VALUE`; every file of the fake holds an integer."""
