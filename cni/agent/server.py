@@ -10,7 +10,6 @@ import logging
 import os
 import selectors
 import socket
-import struct
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from typing import Protocol
 
 from cni import wire
 from cni.agent.caller import Caller, Stage
+from cni.agent.door import Door
 from cni.agent.work import Job, Work
 
 log = logging.getLogger(__name__)
@@ -28,10 +28,7 @@ _CALLING_PATIENCE = 2.0
 _ANSWERED_PATIENCE = 10.0
 """Seconds for a reply to be read."""
 _MOST_CALLERS = 1024
-_MOST_AT_ONCE = 64
-"""Connections taken before others are looked at again."""
 _OF_ATTACHMENT = frozenset({"ADD", "DEL", "CHECK"})
-_CREDENTIALS = struct.Struct("3i")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +90,15 @@ class Server:
         work: Work,
         tick: Callable[[], None] = lambda: None,
     ) -> None:
-        self._listener = listener
         self._service = service
         self._work = work
         self._tick = tick
         self._selector = selectors.DefaultSelector()
+        self._door = Door(listener, self._selector, service.refused)
         self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._callers: dict[int, Caller] = {}
         self._done: deque[tuple[Caller, bytes]] = deque()
         self._stopping = False
-        self._accepting = True
 
     def stop(self) -> None:
         """Let `run` end when all that was begun is done; may be called by a signal handler."""
@@ -111,18 +107,13 @@ class Server:
 
     def run(self) -> None:
         """Serve until `stop`, and those that were told so until they have their reply."""
-        self._listener.setblocking(False)  # noqa: FBT003 - the only argument
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._door.open()
         self._selector.register(self._bell, selectors.EVENT_READ)
         next_beat = 0.0
-        listening = True
-        while listening or self._callers:
-            if self._stopping and listening:
-                if self._accepting:
-                    self._selector.unregister(self._listener)
-                self._listener.close()  # who comes now is refused at once, and need not wait
+        while self._door.is_open or self._callers:
+            if self._stopping and self._door.is_open:
+                self._door.shut()
                 self._dismiss()
-                listening = False
             for key, _ in self._selector.select(max(next_beat - time.monotonic(), 0)):
                 self._attend(key.fd)
             self._answer()
@@ -130,9 +121,7 @@ class Server:
                 next_beat = time.monotonic() + wire.BEAT
                 self._beat()
                 self._tick()
-                if listening and not self._accepting:
-                    self._accepting = True
-                    self._selector.register(self._listener, selectors.EVENT_READ)
+                self._door.resume()
 
     def close(self) -> None:
         """Let go of every caller; after `run`.
@@ -145,38 +134,19 @@ class Server:
         self._selector.close()
 
     def _attend(self, descriptor: int) -> None:
-        if descriptor == self._listener.fileno():
-            self._accept()
+        if descriptor == self._door.fileno():
+            self._let_in()
         elif descriptor == self._bell:
             os.eventfd_read(self._bell)
         elif caller := self._callers.get(descriptor):
             self._hear(caller)
 
-    def _accept(self) -> None:
-        for _ in range(_MOST_AT_ONCE):
-            try:
-                connection, _ = self._listener.accept()
-            except BlockingIOError:
-                return
-            except OSError as error:  # too many descriptors, or it went at once
-                log.warning("a caller could not be taken: %s", error)
-                self._pause_accepting()
-                return
-            connection.setblocking(False)  # noqa: FBT003 - the only argument
-            if _user_of(connection) != 0:
-                self._service.refused("not root")
-                connection.close()
-                continue
+    def _let_in(self) -> None:
+        for connection in self._door.comers():
             if len(self._callers) >= _MOST_CALLERS:
                 self._make_room()
-            caller = Caller(connection, time.monotonic())
-            self._callers[connection.fileno()] = caller
+            self._callers[connection.fileno()] = Caller(connection, time.monotonic())
             self._selector.register(connection, selectors.EVENT_READ)
-
-    def _pause_accepting(self) -> None:
-        """Take nobody until the next beat: the listener would be readable without end."""
-        self._selector.unregister(self._listener)
-        self._accepting = False
 
     def _make_room(self) -> None:
         """Send the one away that has been silent for longest."""
@@ -315,10 +285,3 @@ def _line_of(environ: Mapping[str, str]) -> str | None:
     if environ.get("CNI_COMMAND") not in _OF_ATTACHMENT:
         return None
     return environ.get("CNI_CONTAINERID") or None
-
-
-def _user_of(connection: socket.socket) -> int:
-    """Return the user id of the process at the other end (SO_PEERCRED)."""
-    data = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-    _, user, _ = _CREDENTIALS.unpack(data)
-    return int(user)
