@@ -6,9 +6,9 @@ Sources: rtnetlink(7) and the kernel's rtnetlink.h and fib_rules.h.  Pure: no py
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Interface, ip_address, ip_interface, ip_network
+from ipaddress import IPv4Network, IPv6Interface, ip_interface, ip_network
 from typing import Any, Literal, Protocol, TypeAlias
 
 from cni.kernel import netlink
@@ -30,7 +30,6 @@ _LARGEST_SHORT_TABLE = 255
 _FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
 _IFA_F_NODAD = 0x02
 _LONGEST_WITH_BROADCAST = 30
-_RTM_F_CLONED = 0x200
 _FR_ACT_TO_TBL = 1
 _FIB_RULE_INVERT = 0x2
 _NO_SUPPRESSION = 0xFFFF_FFFF
@@ -74,25 +73,6 @@ def address(message: Message) -> Interface:
     # IFA_ADDRESS is the other end where a link is point-to-point; IFA_LOCAL is ours.
     own = message.get_attr("IFA_LOCAL") or message.get_attr("IFA_ADDRESS")
     return ip_interface((own, message["prefixlen"]))
-
-
-def routes(message: Message) -> Iterator[Route]:
-    """Read the nexthops of RTM_NEWROUTE; a route that leaves by no link has one of index 0.
-
-    A cached clone has none: it goes with the route that it was cloned from.
-    """
-    if message["flags"] & _RTM_F_CLONED:
-        return
-    nexthops = message.get_attr("RTA_MULTIPATH", ())
-    for nexthop in nexthops:
-        yield _route(message, nexthop, nexthop["oif"])
-    if not nexthops:
-        yield way(message)
-
-
-def way(message: Message) -> Route:
-    """Read RTM_NEWROUTE of one nexthop."""
-    return _route(message, message, message.get_attr("RTA_OIF", 0))
 
 
 def rule(message: Message) -> Rule | None:
@@ -250,30 +230,6 @@ def rule_words(rule: Rule) -> str:
 def family(value: Address | Interface | Network) -> socket.AddressFamily:
     """Return AF_INET or AF_INET6."""
     return _FAMILIES[value.version]
-
-
-def _route(message: Message, nexthop: Message, index: int) -> Route:
-    metrics = message.get_attr("RTA_METRICS")
-    source = message.get_attr("RTA_PREFSRC")
-    return Route(
-        dst=_network(message["family"], message.get_attr("RTA_DST"), message["dst_len"]),
-        index=index,
-        gateway=_gateway(nexthop),
-        table=message.get_attr("RTA_TABLE", message["table"]),
-        priority=message.get_attr("RTA_PRIORITY", 0),
-        source=ip_address(source) if source else None,
-        mtu=metrics.get_attr("RTAX_MTU", 0) if metrics else 0,
-        advmss=metrics.get_attr("RTAX_ADVMSS", 0) if metrics else 0,
-        scope=message["scope"],
-        protocol=message["proto"],
-        kind=message["type"],
-    )
-
-
-def _gateway(nexthop: Message) -> Address | None:
-    via = nexthop.get_attr("RTA_VIA")
-    gateway = via["addr"] if via else nexthop.get_attr("RTA_GATEWAY")
-    return ip_address(gateway) if gateway else None
 
 
 def _network(family: int, prefix: str | None, length: int) -> Network:

@@ -7,10 +7,10 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
-from cni.kernel import codec, frames, link_messages, messages, netns, sysctl
+from cni.kernel import codec, frames, link_messages, messages, netns, route_messages, sysctl
 from cni.kernel.function_verbs import FunctionVerbs
 from cni.kernel.interface import Namespace
-from cni.kernel.messages import Ask, Message
+from cni.kernel.messages import Ask
 from cni.kernel.neighbour_verbs import NeighbourVerbs
 from cni.kernel.types import (
     Address,
@@ -105,8 +105,9 @@ class RtnetlinkNamespace(FunctionVerbs, NeighbourVerbs):
     def addresses(self, index: int) -> Sequence[Interface]:
         """`ip address show dev X`."""
         found = self._list(messages.addresses_request(index), "address show", index)
+        decoded = (codec.decode("address", body) for body in found)
         # Before Linux 4.20 it tells those of every link.
-        return [messages.address(message) for message in found if message["index"] == index]
+        return [messages.address(message) for message in decoded if message["index"] == index]
 
     def add_address(self, index: int, address: Interface) -> None:
         """`ip address add A dev X nodad`."""
@@ -117,15 +118,14 @@ class RtnetlinkNamespace(FunctionVerbs, NeighbourVerbs):
         """`ip route show table all dev X`, of both families."""
         found = self._list(messages.routes_request(index), "route show table all", index)
         return [
-            route for message in found for route in messages.routes(message) if route.index == index
+            route for body in found for route in route_messages.routes(body) if route.index == index
         ]
 
     def table(self, number: int) -> Sequence[Route]:
         """`ip route show table T; ip -6 route show table T`."""
         ask = messages.table_request(number)
         found = self._dump(codec.encode(ask), f"route show table {number}", narrow=True)
-        decoded = (codec.decode(ask.form, body) for body in found)
-        routes = [route for message in decoded for route in messages.routes(message)]
+        routes = [route for body in found for route in route_messages.routes(body)]
         # Before Linux 4.20 it tells those of every table.
         return [route for route in routes if route.table == number]
 
@@ -138,7 +138,7 @@ class RtnetlinkNamespace(FunctionVerbs, NeighbourVerbs):
             if error.errno not in _NO_WAY:
                 raise
             return None
-        return messages.way(codec.decode(ask.form, body))
+        return route_messages.way(body)
 
     def add_route(self, route: Route) -> None:
         """`ip route add …`."""
@@ -151,7 +151,8 @@ class RtnetlinkNamespace(FunctionVerbs, NeighbourVerbs):
     def rules(self) -> Sequence[Rule]:
         """`ip rule show; ip -6 rule show`."""
         found = self._list(messages.rules_request(), "rule show")
-        return [rule for rule in map(messages.rule, found) if rule]
+        decoded = (codec.decode("rule", body) for body in found)
+        return [rule for rule in map(messages.rule, decoded) if rule]
 
     def add_rule(self, rule: Rule) -> None:
         """`ip rule add from S to D lookup T priority P`."""
@@ -240,15 +241,14 @@ class RtnetlinkNamespace(FunctionVerbs, NeighbourVerbs):
         request = codec.encode(messages.rule_request(rule, add=add))
         self._request(request, f"rule {'add' if add else 'del'} {messages.rule_words(rule)}")
 
-    def _list(self, ask: Ask, words: str, index: int = 0) -> list[Message]:
+    def _list(self, ask: Ask, words: str, index: int = 0) -> list[bytes]:
         """Read what there is of a link, nothing when it has gone."""
         try:
-            found = self._dump(codec.encode(ask), words, index)
+            return self._dump(codec.encode(ask), words, index)
         except KernelError as error:
             if error.errno != errno.ENODEV:
                 raise
             return []
-        return [codec.decode(ask.form, body) for body in found]
 
     def _dump(
         self, request: bytes, words: str, index: int = 0, *, narrow: bool = False

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_interface
 from typing import Any
 
 import pytest
@@ -40,14 +39,3 @@ def test_an_address_comes_with_its_broadcast_and_without_detection(
     ask = messages.address_request(7, ip_interface(address))
     stated = {**ask.header, **dict(ask.attributes)}
     assert {key: stated[key] for key in stated.keys() & {"IFA_BROADCAST", "flags"}} == more
-
-
-@pytest.mark.parametrize(("flags", "shown"), [(0, 1), (CLONED, 0)])
-def test_a_cached_clone_is_no_route(flags: int, shown: int) -> None:
-    attributes = {"RTA_OIF": 7, "RTA_DST": "fd00:61::", "RTA_TABLE": 254}
-    message = Message(
-        attributes, family=socket.AF_INET6, dst_len=64, table=254, scope=0, proto=4, type=1,
-        flags=flags,
-    )  # fmt: skip
-    read = list(messages.routes(message))
-    assert [route.dst for route in read] == [ip_network("fd00:61::/64")] * shown
