@@ -56,13 +56,15 @@ class ScriptedIpam:
     @property
     def calls(self) -> list[Call]:
         """Its calls so far."""
-        files = sorted(self._calls.glob("*.environ"), key=lambda file: int(file.stem.split("-")[0]))
-        return [_call(file) for file in files]
+        return [_call(file) for file in self._files()]
 
     @property
     def commands(self) -> list[str]:
-        """The verbs that it was called with so far."""
-        return [call.command for call in self.calls]
+        """The verbs that it was called with so far, also while it is at one."""
+        return [_command(file) for file in self._files()]
+
+    def _files(self) -> list[Path]:
+        return sorted(self._calls.glob("*.environ"), key=lambda file: int(file.stem.split("-")[0]))
 
 
 def answer(**document: Any) -> str:
@@ -79,7 +81,11 @@ def _call(file: Path) -> Call:
     pairs = (entry.partition("=") for entry in file.read_text().split("\0") if entry)
     config = file.with_suffix(".config")
     return Call(
-        command=file.stem.partition("-")[2],
+        command=_command(file),
         environ={key: value for key, _, value in pairs},
         config=json.loads(config.read_text()) if config.exists() else {},
     )
+
+
+def _command(file: Path) -> str:
+    return file.stem.partition("-")[2]

@@ -92,7 +92,8 @@ def test_a_signal_in_the_middle_of_an_add_ends_it_and_del_cleans_up(
         process.send_signal(number)
         stdout, _ = process.communicate(timeout=PATIENCE)
         assert (process.returncode != 0, stdout) == (True, "")
-        assert runtime.delete(config, slot).exit_code == 0
+    # The IPAM plugin that it has left goes on, and its DEL is not before its ADD is over.
+    assert runtime.delete(config, slot).exit_code == 0
     assert gate.ipam.commands[:2] == ["ADD", "DEL"]
     assert node.link(device) == before
     assert runtime.leftovers(pod) == NOTHING
