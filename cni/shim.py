@@ -76,7 +76,8 @@ def _is_taken(agent: "_socket.socket", path: bytes, program: str, stdin: bytes) 
         descriptors += passed
         rights = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, b"".join(map(_native, passed)))]
         sent = agent.sendmsg([call], rights if passed else [])
-        agent.sendall(call[sent:])
+        if sent < len(call):
+            agent.sendall(call[sent:])
         if agent.recv(1) != wire.READY:
             return False
         agent.sendall(wire.GO)

@@ -255,6 +255,7 @@ class Server:
         if caller.call and caller.job and not caller.job.begun:
             late = self._service.late(caller.call, waited)
             if late and self._work.withdraw(caller.job):
+                self._service.refused("late")
                 answer = wire.reply(late.exit_code, late.stdout, late.stderr)
                 self._done.append((caller, answer))
 

@@ -63,9 +63,7 @@ class Work:
 
     def withdraw(self, job: Job) -> bool:
         """Have a request not be served; tell whether it was neither begun nor withdrawn."""
-        with self._changed:
-            waiting, job.begun = not job.begun, True
-        return waiting
+        return self._decide(job)
 
     def finish(self, within: float) -> bool:
         """Wait until all that was taken is served; tell whether it is.
@@ -80,7 +78,7 @@ class Work:
 
     def _do(self, job: Job) -> None:
         try:
-            if self.withdraw(job) and job.is_wanted():
+            if self._decide(job) and job.is_wanted():
                 job.serve()
             else:
                 job.abandon()
@@ -88,6 +86,12 @@ class Work:
             following = self._leave(job)
             if following:
                 self._executor.submit(self._do, following)
+
+    def _decide(self, job: Job) -> bool:
+        """Tell whether what becomes of a request was open until now; it is not any more."""
+        with self._changed:
+            was_open, job.begun = not job.begun, True
+        return was_open
 
     def _leave(self, job: Job) -> Job | None:
         """Note that a request is done; return the next one of its line."""

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from cni.protocol.config import Config, parse, warn_of_unknown_keys
+from cni.protocol.config import Config, parse, read_network, warn_of_unknown_keys
 from cni.protocol.request import Request, ifname_problem
 
 WIDEST = 8
@@ -27,12 +27,7 @@ def _interface_name(value: str) -> str:
 
 def _network(value: object) -> IPv4Network | IPv6Network:
     wanted = f"a network like 10.42.1.0/24 or fd00:42:1::/64, /{WIDEST} or longer, no host bits"
-    if not isinstance(value, str) or "/" not in value:
-        raise ValueError(wanted)
-    try:
-        network = IPv6Network(value) if ":" in value else IPv4Network(value)
-    except ValueError:
-        raise ValueError(wanted) from None
+    network = read_network(value, wanted)
     if network.prefixlen < WIDEST:
         raise ValueError(wanted)
     return network

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -88,3 +89,21 @@ def shown(value: object) -> str:
     """Return a value for a message: as it was written, but not at any length."""
     text = repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def read_network(value: object, form: str) -> IPv4Network | IPv6Network:
+    """Read a network in prefix notation, without host bits.
+
+    Args:
+        value: what the configuration has.
+        form: what is accepted, in words.
+
+    Raises:
+        ValueError: it is none; with the form.
+    """
+    if not isinstance(value, str) or "/" not in value:
+        raise ValueError(form)
+    try:
+        return IPv6Network(value) if ":" in value else IPv4Network(value)
+    except ValueError:
+        raise ValueError(form) from None

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from cni.kernel.functions import NO_MAC, PCI_ADDRESS, LinkState, VlanProto
-from cni.protocol.config import Config, parse
+from cni.protocol.config import Config, parse, read_network
 from cni.protocol.errors import CniError, Code
 from cni.protocol.request import IDENTIFIER, IDENTIFIER_FORM, Json, Request, ifname_problem
 from cni.rail.sysctl import SysctlError, normalise
@@ -61,13 +61,7 @@ def _pci(value: str) -> str:
 
 
 def _network(value: object) -> IPv4Network | IPv6Network:
-    wanted = "a network like 10.60.0.0/16 or fd00:60::/64, without host bits"
-    if not isinstance(value, str) or "/" not in value:
-        raise ValueError(wanted)
-    try:
-        network = IPv6Network(value) if ":" in value else IPv4Network(value)
-    except ValueError:
-        raise ValueError(wanted) from None
+    network = read_network(value, "a network like 10.60.0.0/16 or fd00:60::/64, without host bits")
     if network.prefixlen < WIDEST_PREFIX:
         raise ValueError(
             f"a prefix of at least /{WIDEST_PREFIX}: a rail never carries a default route"

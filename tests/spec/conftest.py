@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +35,18 @@ def _signals() -> None:
 def _clean_machine() -> None:
     """What a killed test run left is removed."""
     delete_abandoned()
+
+
+@pytest.fixture(scope="session")
+def cnitool_program() -> str:
+    """The reference runtime; in CI no test is skipped for want of it."""
+    program = shutil.which("cnitool")
+    if program is None:
+        missing = "no cnitool on PATH: make cnitool"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return program
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -104,14 +103,8 @@ class Cnitool:
 
 
 @pytest.fixture
-def cnitool(plain_runtime: Runtime, tmp_path: Path) -> Cnitool:
-    program = shutil.which("cnitool")
-    if program is None:
-        missing = "no cnitool on PATH: make cnitool"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    return Cnitool(program, plain_runtime, tmp_path)
+def cnitool(cnitool_program: str, plain_runtime: Runtime, tmp_path: Path) -> Cnitool:
+    return Cnitool(cnitool_program, plain_runtime, tmp_path)
 
 
 @pytest.mark.cnitool
