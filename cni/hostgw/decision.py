@@ -7,7 +7,7 @@ step's rule leads into our table and is of our protocol.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from ipaddress import ip_network
 
@@ -96,8 +96,7 @@ def steps(wanted: Wanted, found: Found, table: int) -> list[Step]:
     """
     ours, our_rules = ours_of(found, table)
     taken = {(route.dst, route.priority) for route in found.routes if route not in ours}
-    said = {(rule.source, rule.to, rule.table, rule.priority) for rule in found.rules}
-    said -= {(rule.source, rule.to, rule.table, rule.priority) for rule in our_rules}
+    said = {_what_it_says(rule) for rule in found.rules if rule not in our_rules}
     coming = [
         route
         for route in wanted.routes
@@ -106,8 +105,7 @@ def steps(wanted: Wanted, found: Found, table: int) -> list[Step]:
     leading = [
         rule
         for rule in wanted.rules
-        if rule not in our_rules
-        and (rule.source, rule.to, rule.table, rule.priority) not in said
+        if rule not in our_rules and _what_it_says(rule) not in said
     ]  # fmt: skip
     return [
         *(Step(Change.REMOVE, route) for route in ours if route not in wanted.routes),
@@ -143,6 +141,11 @@ def differences(possible: Wanted, found: Found, table: int) -> Iterator[str]:
     for rule in rules:
         if rule not in possible.rules:
             yield f"the rule to {rule.to} lookup {table} is there, which nothing asks for"
+
+
+def _what_it_says(rule: Rule) -> Rule:
+    """Return a rule without who made it."""
+    return replace(rule, protocol=0)
 
 
 def _route(proven: Candidate, place: Place) -> Route:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import struct
 
-from pyroute2.netlink.rtnl.fibmsg import fibmsg
 from pyroute2.netlink.rtnl.ifaddrmsg import ifaddrmsg
 from pyroute2.netlink.rtnl.rtmsg import rtmsg
 
 from cni.kernel import netlink
 from cni.kernel.messages import Ask, Form, Message
 
-_CLASSES = {"address": ifaddrmsg, "route": rtmsg, "rule": fibmsg}
+_CLASSES = {"address": ifaddrmsg, "route": rtmsg}
 _HEADER = struct.Struct("=IHHII")
 
 

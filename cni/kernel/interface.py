@@ -145,21 +145,22 @@ class Namespace(Neighbourhood, Protocol):
         ...
 
     def rules(self) -> Sequence[Rule]:
-        """Return the rules `from SOURCE to DESTINATION lookup TABLE`, of both families (`ip rule`).
-
-        Those that say more are left out.
-        """
+        """Return the rules of both families (`ip rule`); those that say more are left out."""
         ...
 
     def add_rule(self, rule: Rule) -> None:
-        """`ip rule add from S to D lookup T priority P protocol X`; EEXIST when it is there.
+        """`ip rule add …`; EEXIST when it is there, EINVAL for port 65535.
 
         Older kernels refuse it as well when another protocol has made one that says the same.
         """
         ...
 
     def remove_rule(self, rule: Rule) -> None:
-        """`ip rule del …`; ENOENT when there is none; of protocol 0 it is anybody's."""
+        """`ip rule del …`; ENOENT when there is none.
+
+        What it leaves open, any rule has, and the first one goes: without a protocol anybody's,
+        without a mark or `to` one with them.
+        """
         ...
 
     def sysctl(self, key: str) -> str | None:

@@ -7,7 +7,16 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 
-from cni.kernel import codec, frames, link_messages, messages, netns, route_messages, sysctl
+from cni.kernel import (
+    codec,
+    frames,
+    link_messages,
+    messages,
+    netns,
+    route_messages,
+    rule_messages,
+    sysctl,
+)
 from cni.kernel.function_verbs import FunctionVerbs
 from cni.kernel.interface import Namespace
 from cni.kernel.messages import Ask
@@ -150,16 +159,15 @@ class RtnetlinkNamespace(FunctionVerbs, NeighbourVerbs):
 
     def rules(self) -> Sequence[Rule]:
         """`ip rule show; ip -6 rule show`."""
-        found = self._list(messages.rules_request(), "rule show")
-        decoded = (codec.decode("rule", body) for body in found)
-        return [rule for rule in map(messages.rule, decoded) if rule]
+        found = self._dump(rule_messages.list_request(), "rule show")
+        return [rule for rule in map(rule_messages.rule, found) if rule]
 
     def add_rule(self, rule: Rule) -> None:
-        """`ip rule add from S to D lookup T priority P`."""
+        """`ip rule add …`."""
         self._change_rule(rule, add=True)
 
     def remove_rule(self, rule: Rule) -> None:
-        """`ip rule del from S to D lookup T priority P`."""
+        """`ip rule del …`."""
         self._change_rule(rule, add=False)
 
     def sysctl(self, key: str) -> str | None:
@@ -238,8 +246,8 @@ class RtnetlinkNamespace(FunctionVerbs, NeighbourVerbs):
         self._request(request, words, route.index)
 
     def _change_rule(self, rule: Rule, *, add: bool) -> None:
-        request = codec.encode(messages.rule_request(rule, add=add))
-        self._request(request, f"rule {'add' if add else 'del'} {messages.rule_words(rule)}")
+        request = rule_messages.request(rule, add=add)
+        self._request(request, f"rule {'add' if add else 'del'} {rule_messages.words(rule)}")
 
     def _list(self, ask: Ask, words: str, index: int = 0) -> list[bytes]:
         """Read what there is of a link, nothing when it has gone."""

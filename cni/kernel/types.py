@@ -83,7 +83,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One policy rule `from SOURCE to DESTINATION lookup TABLE` (`ip rule`)."""
+    """One policy rule `from SOURCE to DESTINATION … lookup TABLE` (`ip rule`)."""
 
     source: Network
     table: int
@@ -92,6 +92,14 @@ class Rule:
     """None for anywhere."""
     protocol: int = 0
     """Who made it, as for a route; 0 when nobody said."""
+    mark: int = 0
+    """What a packet's mark has to be, as far as the mask goes (`fwmark MARK/MASK`)."""
+    mask: int = 0
+    """0 when the mark does not matter."""
+    ip_protocol: int = 0
+    """IPPROTO_*, 0 for any (`ipproto`, Linux 4.17)."""
+    port: int = 0
+    """The one that a packet is for, 0 for any; with TCP or UDP (`dport`, Linux 4.17)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,9 @@ import errno
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 
-from cni.kernel import frames, messages
+from cni.kernel import frames, messages, rule_messages
 from cni.kernel.fake import lifecycle, routing
 from cni.kernel.fake.function_verbs import FunctionVerbs
 from cni.kernel.fake.model import SECOND, Announcement, Device
@@ -164,20 +163,22 @@ class FakeNamespace(FunctionVerbs, NeighbourVerbs):
         return sorted(self.netns.rules, key=lambda rule: (rule.source.version, rule.priority))
 
     def add_rule(self, rule: Rule) -> None:
-        """`ip rule add from S lookup T priority P`."""
-        verb = f"rule add {messages.rule_words(rule)}"
+        """`ip rule add …`."""
+        verb = f"rule add {rule_messages.words(rule)}"
         self._change(verb)
         if isinstance(rule.source, IPv6Network) and not self._machine.ipv6:
             raise refused(verb, errno.EAFNOSUPPORT)
+        if rule.port > routing.LAST_PORT_OF_A_RULE:
+            raise refused(verb, errno.EINVAL, "Invalid dport range")
         if rule in self.netns.rules:
             raise refused(verb, errno.EEXIST)
         self.netns.rules.append(rule)
 
     def remove_rule(self, rule: Rule) -> None:
-        """`ip rule del from S lookup T priority P`."""
-        verb = f"rule del {messages.rule_words(rule)}"
+        """`ip rule del …`."""
+        verb = f"rule del {rule_messages.words(rule)}"
         self._change(verb)
-        found = next((other for other in self.netns.rules if _is_meant(rule, other)), None)
+        found = next((other for other in self.rules() if routing.is_meant(rule, other)), None)
         if found is None:
             raise refused(verb, errno.ENOENT)
         self.netns.rules.remove(found)
@@ -262,11 +263,6 @@ def _is_assigned(device: Device, address: Interface) -> bool:
     if isinstance(address, IPv4Interface):
         return address in device.addresses
     return any(address.ip == other.ip for other in device.addresses)
-
-
-def _is_meant(rule: Rule, other: Rule) -> bool:
-    """Return whether a rule is the one to be deleted: nobody's is anybody's."""
-    return rule == (other if rule.protocol else replace(other, protocol=0))
 
 
 def _require_length(name: str, verb: str) -> None:

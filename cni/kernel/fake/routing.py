@@ -22,6 +22,8 @@ ROUTER_ADVERTISEMENT = 9
 DEFAULT_METRIC = 1024
 """What IPv6 makes of metric 0."""
 
+LAST_PORT_OF_A_RULE = 65534
+
 _LOCAL, _BROADCAST, _MULTICAST = 2, 3, 5
 _LEADING = frozenset({messages.RTN_UNICAST, _LOCAL})
 _HOST_SCOPE = 254
@@ -121,6 +123,16 @@ def matches(route: Route, wanted: Route) -> bool:
     optional = ("gateway", "priority", "source", "mtu", "advmss")
     return all(getattr(route, name) == getattr(wanted, name) for name in exact) and all(
         getattr(wanted, name) in {0, None, getattr(route, name)} for name in optional
+    )
+
+
+def is_meant(wanted: Rule, rule: Rule) -> bool:
+    """Return whether a rule is the one to be deleted; what that leaves open, any rule has."""
+    if wanted.source.version != rule.source.version or wanted.table != rule.table:
+        return False
+    optional = ("priority", "mark", "mask", "ip_protocol", "port", "protocol", "to")
+    return (not wanted.source.prefixlen or wanted.source == rule.source) and all(
+        getattr(wanted, name) in {0, None, getattr(rule, name)} for name in optional
     )
 
 

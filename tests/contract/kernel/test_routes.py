@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 
@@ -17,11 +18,27 @@ SIBLING6 = ip_network("fd00:61::/64")
 GATEWAY, GATEWAY6 = ip_address("10.60.0.1"), ip_address("fd00:60::1")
 OWN, OWN6 = ip_interface("10.60.0.2/16"), ip_interface("fd00:60::2/64")
 LINK_SCOPE = 253
+ANYWHERE = ip_network("0.0.0.0/0")
 RULES = [
     Rule(ip_network("10.60.0.2/32"), 1000, 500),
     Rule(ip_network("fd00:60::2/128"), 100_000, 500),
     Rule(ip_network("0.0.0.0/0"), 142, 5000, to=ip_network("10.42.0.0/16"), protocol=142),
     Rule(ip_network("::/0"), 142, 5000, to=ip_network("fd00:42::/56"), protocol=142),
+    Rule(ANYWHERE, 142, 5000, protocol=142, mark=0x40, mask=0x40),
+    Rule(ANYWHERE, 142, 5000, protocol=142, mark=0, mask=0x40),
+    Rule(ANYWHERE, 142, 5000, protocol=142, ip_protocol=socket.IPPROTO_UDP),
+    Rule(ANYWHERE, 142, 5000, protocol=142, ip_protocol=socket.IPPROTO_UDP, port=4790),
+    Rule(
+        ip_network("::/0"),
+        142,
+        5000,
+        to=ip_network("fd00:42::/56"),
+        protocol=142,
+        mark=0x8000_0040,
+        mask=0xFFFF_FFFF,
+        ip_protocol=socket.IPPROTO_TCP,
+        port=65534,
+    ),
 ]
 
 
@@ -226,6 +243,33 @@ def test_a_rule_goes_with_the_one_who_made_it(pod: Namespace, rule: Rule) -> Non
     pod.add_rule(other)
     pod.remove_rule(replace(rule, protocol=0))
     assert other not in pod.rules()
+
+
+def test_the_last_port_has_no_rule(pod: Namespace) -> None:
+    rule = Rule(ANYWHERE, 142, 5000, ip_protocol=socket.IPPROTO_UDP, port=65535)
+
+    refuses(errno.EINVAL, lambda: pod.add_rule(rule))
+
+
+def test_what_a_rule_leaves_open_any_rule_has(pod: Namespace) -> None:
+    marked = Rule(ANYWHERE, 142, 5000, protocol=142, mark=0x40, mask=0x40)
+    plain = replace(marked, mark=0, mask=0)
+    for rule in (marked, plain):
+        pod.add_rule(rule)
+
+    pod.remove_rule(plain)
+    assert [rule for rule in pod.rules() if rule.table == 142] == [plain]
+
+    refuses(errno.ENOENT, lambda: pod.remove_rule(marked))
+
+
+def test_a_rule_with_a_mark_is_told_from_one_without(pod: Namespace) -> None:
+    marked = Rule(ANYWHERE, 142, 5000, protocol=142, mark=0x40, mask=0x40)
+    for rule in (replace(marked, mark=0, mask=0), replace(marked, mask=0xFF), marked):
+        pod.add_rule(rule)
+
+    pod.remove_rule(marked)
+    assert marked not in pod.rules()
 
 
 def test_a_whole_table(pod: Namespace, pair: tuple[Link, Link], rail: Link) -> None:
