@@ -74,15 +74,11 @@ class StaticPeer(Config):
         return self
 
 
-class HostgwConfig(Config):
-    """The keys of a rail-hostgw network configuration."""
+class Terms(Config):
+    """What a network configuration and the agent's settings can both say of the paths."""
 
-    mode: Literal["wifi", "always", "off"] = "wifi"
-    agentless: bool = False
-    """Whether each request proves the peers itself, instead of an agent all the time."""
-    strict: bool = False
     table: Annotated[int, Field(ge=1, le=2**32 - 1), AfterValidator(_table)] = 142
-    priority: Annotated[int, Field(ge=1, le=32765)] = 5000
+    priority: Annotated[int, Field(ge=3, le=32765)] = 5000
     """Of the rule that leads into the table; main's is 32766."""
     pod_networks: tuple[PodNetwork, ...] = Field((), alias="podNetworks", strict=False)
     """At most one of each family; empty for what the peers span."""
@@ -90,10 +86,6 @@ class HostgwConfig(Config):
     """The overlay's devices; empty for all of flannel's kind."""
     uplink: Uplink = Uplink()
     peers: tuple[StaticPeer, ...] = Field((), strict=False)
-    log_level: Literal["debug", "info", "warning", "error", "panic"] = Field(
-        "info", alias="logLevel"
-    )
-    log_file: str = Field("", alias="logFile")
 
     @field_validator("pod_networks")
     @classmethod
@@ -109,6 +101,19 @@ class HostgwConfig(Config):
             if one.cidr.overlaps(other.cidr):
                 raise ValueError(f"networks that do not overlap, unlike {one.cidr}, {other.cidr}")
         return peers
+
+
+class HostgwConfig(Terms):
+    """The keys of a rail-hostgw network configuration."""
+
+    mode: Literal["wifi", "always", "off"] = "wifi"
+    agentless: bool = False
+    """Whether each request proves the peers itself, instead of an agent all the time."""
+    strict: bool = False
+    log_level: Literal["debug", "info", "warning", "error", "panic"] = Field(
+        "info", alias="logLevel"
+    )
+    log_file: str = Field("", alias="logFile")
 
     def warn(self) -> None:
         """Name each key that nobody will read in the log."""

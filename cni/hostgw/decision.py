@@ -81,7 +81,7 @@ def wanted(proven: Collection[Candidate], known: Collection[Network], place: Pla
         of_family = [one for one in proven if one.peer.cidr.version == version]
         network = _pod_network([cidr for cidr in known if cidr.version == version], version, place)
         if of_family and network:
-            routes += (_route(one, place) for one in of_family)
+            routes += (route(one, place) for one in of_family)
             rules.append(
                 Rule(_ANYWHERE[version], place.table, place.priority, network, PROTOCOL)
             )  # fmt: skip
@@ -118,7 +118,7 @@ def steps(wanted: Wanted, found: Found, table: int) -> list[Step]:
 def ours_of(found: Found, table: int) -> tuple[list[Route], list[Rule]]:
     """Return what is ours of what is found."""
     routes = [r for r in found.routes if (r.table, r.protocol) == (table, PROTOCOL)]
-    rules = [r for r in found.rules if (r.table, r.protocol) == (table, PROTOCOL)]
+    rules = [r for r in found.rules if r.protocol == PROTOCOL and (r.table == table or r.port)]
     return routes, rules
 
 
@@ -148,7 +148,8 @@ def _what_it_says(rule: Rule) -> Rule:
     return replace(rule, protocol=0)
 
 
-def _route(proven: Candidate, place: Place) -> Route:
+def route(proven: Candidate, place: Place) -> Route:
+    """Return the direct route to a peer's pods."""
     peer = proven.peer
     return Route(
         peer.cidr,

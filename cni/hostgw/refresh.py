@@ -7,22 +7,19 @@ prove it withdraws, and between two requests nothing is watched: the weaker vari
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 
-from cni.hostgw import backends, decision, filtering, peers, terrain
+from cni.hostgw import decision, filtering
 from cni.hostgw.config import HostgwConfig
 from cni.hostgw.decision import Found, Place, Wanted
 from cni.hostgw.kept import Kept
-from cni.hostgw.landscape import Landscape, look
 from cni.hostgw.node import Node
-from cni.hostgw.peers import Peer
+from cni.hostgw.prospect import Prospect, look_around
 from cni.hostgw.proving import prove
 from cni.hostgw.taking import take
 from cni.hostgw.terrain import Candidate
-from cni.hostgw.uplink import is_wireless
+from cni.hostgw.uplink import radios
 from cni.kernel.interface import Namespace
-from cni.kernel.types import Network
 from cni.protocol.errors import CniError, Code
 
 log = logging.getLogger(__name__)
@@ -31,17 +28,6 @@ _FILTERED = 4
 """Only IPv4 has reverse-path filters."""
 _LOCK_PATIENCE = 10.0
 """Seconds to wait for another request that is at it; each of them takes less than one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prospect:
-    """Who might be reached directly, and why others are not."""
-
-    candidates: tuple[Candidate, ...] = ()
-    known: tuple[Network, ...] = ()
-    """The pod networks of all peers that are not refused."""
-    refusal: str = ""
-    """Why this node's pod network cannot be served at all."""
 
 
 def refresh(node: Node, config: HostgwConfig) -> None:
@@ -59,7 +45,7 @@ def refresh(node: Node, config: HostgwConfig) -> None:
         if kept.proved > arrived and kept.digest == digest:
             return  # another request has proved all of it while this one waited
         began = node.kernel.uptime()
-        kept = _emptied(node, kept, config.table)
+        kept = claim_table(node, kept, config.table)
         kept = _refresh(node, config, kept)
         node.notes.write(kept.model_copy(update={"proved": began, "digest": digest}))
 
@@ -68,23 +54,12 @@ def prospect(node: Node, config: HostgwConfig) -> Prospect:
     """Return who might be reached directly, if they answer."""
     if not config.agentless or config.mode == "off":
         return Prospect()
-    host = node.kernel.host
-    landscape = look(host, config.overlay)
-    if refusal := backends.refusal(landscape, named=bool(config.overlay)):
-        return Prospect(refusal=refusal)
-    found = (
-        peers.stated(landscape, config.peers) if config.peers else peers.from_flannel(landscape)
-    )  # fmt: skip
-    allowed = {
-        peer.cidr: peer for peer in found if not _refused(peer, landscape, config.pod_networks)
-    }
-    judged = [_judge(host, peer, landscape, config) for peer in allowed.values()]
-    return Prospect(tuple(one for one in judged if one), tuple(allowed))
+    return look_around(node.kernel.host, config)
 
 
 def differences(node: Node, config: HostgwConfig) -> list[str]:
     """Say what of ours on the host is not as a request would have left it; prove nothing."""
-    found = _found(node.kernel.host, config.table)
+    found = find(node.kernel.host, config.table)
     possible = prospect(node, config)
     chosen = _chosen(node, config, possible.candidates)
     wanted = decision.wanted(chosen, possible.known, Place.of(config))
@@ -95,15 +70,16 @@ def _refresh(node: Node, config: HostgwConfig, kept: Kept) -> Kept:
     host = node.kernel.host
     try:
         seen = prospect(node, config)
-        kept = _loosen(node, seen, kept)
+        _tell(seen)
+        kept = loosen(node, seen.candidates, kept)
         proven = prove(host, _chosen(node, config, seen.candidates))
     except Exception:
-        _withdraw(host, config.table)  # nobody knows whether what stands is still right
+        withdraw(host, config.table)  # nobody knows whether what stands is still right
         raise
     wanted = decision.wanted(proven, seen.known, Place.of(config))
     if len(wanted.routes) < len(proven):
         log.warning("the peers' pod networks span too much for one rule: state podNetworks")
-    take(host, decision.steps(wanted, _found(host, config.table), config.table))
+    take(host, decision.steps(wanted, find(host, config.table), config.table))
     if config.mode == "off":
         left = filtering.restore(host, kept.rp_filter)
         kept = kept.model_copy(update={"rp_filter": left})
@@ -112,9 +88,15 @@ def _refresh(node: Node, config: HostgwConfig, kept: Kept) -> Kept:
     return kept
 
 
-def _loosen(node: Node, seen: Prospect, kept: Kept) -> Kept:
-    """Loosen what stands before a direct path, and before one that only its other end takes."""
-    near = [one for one in seen.candidates if one.peer.cidr.version == _FILTERED]
+def loosen(node: Node, candidates: Collection[Candidate], kept: Kept) -> Kept:
+    """Loosen what stands before a direct path, and before one that only its other end takes.
+
+    Args:
+        node: where.
+        candidates: who may be next door.
+        kept: what is remembered; what is loosened is written there first.
+    """
+    near = [one for one in candidates if one.peer.cidr.version == _FILTERED]
     devices = {name for one in near for name in (one.uplink.name, one.peer.overlay.name)}
     tighter = filtering.tighter(node.kernel.host, devices)
     if tighter.keys() - kept.rp_filter.keys():  # noted before it is changed, once in a boot
@@ -124,38 +106,27 @@ def _loosen(node: Node, seen: Prospect, kept: Kept) -> Kept:
     return kept
 
 
-def _emptied(node: Node, kept: Kept, table: int) -> Kept:
+def claim_table(node: Node, kept: Kept, table: int) -> Kept:
     """Note our table before anything is in it, and take back what is in those of other times."""
     if table not in kept.tables:
         kept = kept.model_copy(update={"tables": (*kept.tables, table)})
         node.notes.write(kept)
     for former in kept.tables:
         if former != table:
-            _withdraw(node.kernel.host, former)
+            withdraw(node.kernel.host, former)
     return kept.model_copy(update={"tables": (table,)})
 
 
-def _withdraw(host: Namespace, table: int) -> None:
-    take(host, decision.steps(Wanted(), _found(host, table), table))
+def withdraw(host: Namespace, table: int) -> None:
+    """Take back all of ours in a table, and the rules that lead there."""
+    take(host, decision.steps(Wanted(), find(host, table), table))
 
 
-def _refused(peer: Peer, landscape: Landscape, pod_networks: Sequence[Network]) -> bool:
-    refusal = terrain.refusal(peer, landscape, pod_networks)
-    if refusal:
-        log.warning("%s takes the overlay: %s", peer.cidr, refusal)
-    return bool(refusal)
-
-
-def _judge(
-    host: Namespace, peer: Peer, landscape: Landscape, config: HostgwConfig
-) -> Candidate | None:
-    way = host.way_to(peer.address)
-    own = host.addresses(way.index) if way else ()
-    judged = terrain.candidate(peer, way, landscape, own, config.uplink)
-    if isinstance(judged, Candidate):
-        return judged
-    log.info("%s takes the overlay: %s", peer.cidr, judged)
-    return None
+def _tell(seen: Prospect) -> None:
+    for cidr, reason in seen.refused.items():
+        log.warning("%s takes the overlay: %s", cidr, reason)
+    for cidr, reason in seen.distant.items():
+        log.info("%s takes the overlay: %s", cidr, reason)
 
 
 def _chosen(node: Node, config: HostgwConfig, candidates: Collection[Candidate]) -> list[Candidate]:
@@ -163,12 +134,10 @@ def _chosen(node: Node, config: HostgwConfig, candidates: Collection[Candidate])
     if config.mode == "always":
         return list(candidates)
     names = {one.uplink.name for one in candidates}
-    stated = config.uplink.wireless
-    radios = {
-        name for name in names if (is_wireless(name, node.sysfs) if stated is None else stated)
-    }
-    return [one for one in candidates if one.uplink.name in radios]
+    wireless = radios(names, config.uplink.wireless, node.sysfs)
+    return [one for one in candidates if one.uplink.name in wireless]
 
 
-def _found(host: Namespace, table: int) -> Found:
+def find(host: Namespace, table: int) -> Found:
+    """Return the whole table, and all rules."""
     return Found(host.table(table), host.rules())

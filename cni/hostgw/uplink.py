@@ -2,7 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from cni.kernel.interface import Sysfs
+
+
+def radios(uplinks: Collection[str], stated: bool | None, sysfs: Sysfs) -> frozenset[str]:  # noqa: FBT001 - a setting
+    """Return which uplinks are wireless.
+
+    Args:
+        uplinks: netdevs of the host.
+        stated: what the operator says of them, None for nothing.
+        sysfs: what knows.
+    """
+    if stated is not None:
+        return frozenset(uplinks if stated else ())
+    return frozenset(name for name in uplinks if is_wireless(name, sysfs))
 
 
 def is_wireless(netdev: str, sysfs: Sysfs) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from cni.kernel.datagrams import Speaking
 from cni.kernel.functions import (
     PhysicalFunction,
     RdmaDevice,
@@ -21,7 +22,7 @@ from cni.kernel.neighbourhood import Neighbourhood
 from cni.kernel.types import Address, Interface, Link, NetnsId, Route, Rule
 
 
-class Namespace(Neighbourhood, Protocol):
+class Namespace(Neighbourhood, Speaking, Protocol):
     """One network namespace, open."""
 
     @property
@@ -212,6 +213,13 @@ class Kernel(Protocol):
 
         Raises:
             NetnsGoneError: the path is empty, absent, or no network namespace.
+        """
+        ...
+
+    def new_namespace(self) -> AbstractContextManager[Namespace]:
+        """Make a network namespace with nothing but `lo` (`unshare --net`), until the context ends.
+
+        Other processes can open its path, while this one lives: it dies with it.
         """
         ...
 

@@ -47,6 +47,15 @@ class LinuxKernel:
                 yield namespace
 
     @contextmanager
+    def new_namespace(self) -> Iterator[RtnetlinkNamespace]:
+        """Leave for a new namespace with a thread of its own; nothing is mounted (unshare(2))."""
+        with NetnsThread() as thread:
+            thread.leave()
+            path = f"/proc/{os.getpid()}/fd/{thread.fileno()}"
+            with closing(_EnteredNamespace(path, thread, self._around)) as namespace:
+                yield namespace
+
+    @contextmanager
     def search(self, wanted: Callable[[Namespace], bool]) -> Iterator[RtnetlinkNamespace | None]:
         """Enter one namespace after the other, until one is wanted.
 

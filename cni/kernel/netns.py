@@ -22,10 +22,11 @@ from typing import Any, Self, TypeAlias, TypeVar, cast
 
 from netns import CLONE_NEWNET, setns
 
-from cni.kernel.libc import CLONE_NEWNS
-from cni.kernel.types import KernelError, NetnsGoneError, NetnsId
+from cni.kernel.libc import CLONE_NEWNS, unshare
+from cni.kernel.types import KernelError, NetnsGoneError, NetnsId, kernel_errors
 
 HOST = "/proc/self/ns/net"
+OWN = "/proc/thread-self/ns/net"
 PROC = Path("/proc")
 MOUNTS = PROC / "self/mountinfo"
 
@@ -109,6 +110,15 @@ class NetnsThread:
             is_gone = error.errno in _GONE or not os.path.lexists(path)
             kind = NetnsGoneError if is_gone else KernelError
             raise kind.of(f"nsenter --net={path}", error) from error
+
+    def leave(self) -> None:
+        """Move the thread into a namespace that is new (`unshare --net`; KernelError)."""
+        with kernel_errors("unshare --net"):
+            self.run(self._leave)
+
+    def _leave(self) -> None:
+        unshare(CLONE_NEWNET)
+        self._descriptor = _open(OWN)
 
     def _enter(self, path: str, passed: int | None) -> None:
         descriptor = _open(path) if passed is None else _duplicate(passed)

@@ -44,6 +44,7 @@ class FakeKernel(Hardware):
         self.machine = Machine(ipv6, before_change)
         self._boot_id = uuid.uuid4()
         self._cookies = 0
+        self._unshared = 0
         self.host = FakeNamespace(self.machine, self._new_netns(HOST), HOST)
 
     # ── The Kernel protocol ──────────────────────────────────────────────────────────────────
@@ -53,6 +54,18 @@ class FakeKernel(Hardware):
         """Open a namespace by path."""
         with self._opened(self._at(path), path) as namespace:
             yield namespace
+
+    @contextmanager
+    def new_namespace(self) -> Iterator[FakeNamespace]:
+        """Make a namespace that lives until the context ends."""
+        self._unshared += 1
+        path = f"/proc/1/fd/{self._unshared}"
+        self.add_namespace(path)
+        with self.open(path) as namespace:
+            try:
+                yield namespace
+            finally:
+                self.delete_namespace(path)
 
     @contextmanager
     def search(self, wanted: Callable[[Namespace], bool]) -> Iterator[FakeNamespace | None]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cni.kernel.fake import sysctls
 from cni.kernel.types import (
+    Address,
     Forwarding,
     Interface,
     Link,
@@ -18,6 +19,7 @@ from cni.kernel.types import (
 )
 
 if TYPE_CHECKING:
+    from cni.kernel.fake.datagram_verbs import FakeDatagrams
     from cni.kernel.fake.functions import Pf, RdmaUnit, Vf
 
 SECOND = 1_000_000_000
@@ -99,6 +101,8 @@ class Netns:
     rules: list[Rule] = field(default_factory=list)
     dropping: list[str] = field(default_factory=list)
     """nftables' chains that drop what is forwarded."""
+    sockets: dict[tuple[Address, int], FakeDatagrams] = field(default_factory=dict)
+    """What is open for UDP."""
     neighbours: list[Netns] = field(default_factory=list)
     """The other namespaces that links here lead to; the position is the nsid."""
     last_index: int = 0

@@ -9,7 +9,7 @@ import pytest
 
 from cni.kernel.interface import Namespace
 from cni.kernel.types import Link, NetnsGoneError
-from tests.contract.kernel.worlds import HOST, World, refuses
+from tests.contract.kernel.worlds import HOST, World, eventually, get, refuses
 
 ADDRESSES = [ip_interface("10.60.0.2/16"), ip_interface("fd00:60::2/64")]
 
@@ -39,6 +39,22 @@ def test_the_host_by_its_path(world: World) -> None:
 @pytest.mark.parametrize("path", ["", "/run/netns/nobody", "/etc/passwd", "/etc/passwd/ns"])
 def test_a_path_to_no_namespace(world: World, path: str) -> None:
     with pytest.raises(NetnsGoneError), world.kernel.open(path):
+        pytest.fail("there is nothing to open")
+
+
+def test_a_namespace_that_is_nowhere_mounted(world: World) -> None:
+    with world.kernel.new_namespace() as own:
+        assert own.identity != world.kernel.host.identity
+        assert [link.name for link in own.links()] == ["lo"]
+        with world.kernel.open(own.path) as same:
+            assert same.identity == own.identity
+        with world.kernel.new_namespace() as another:
+            assert another.identity != own.identity
+        name, peer = world.veth()
+        world.kernel.host.move(get(world.kernel.host, peer).index, own, peer)
+        assert own.find(peer)
+    eventually(lambda: world.kernel.host.find(name) is None)  # it has died, with its devices
+    with pytest.raises(NetnsGoneError), world.kernel.open(own.path):
         pytest.fail("there is nothing to open")
 
 

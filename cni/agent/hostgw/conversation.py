@@ -1,0 +1,124 @@
+"""What one peer was asked, and what it has answered.  Pure but for the random numbers."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from cni.agent.hostgw.echo import NONCE, Echo, Kind, Way, Word
+from cni.agent.hostgw.measuring import Measured
+from cni.agent.hostgw.path import NEVER
+from cni.kernel.types import Address
+
+_BURST = 20.0
+_RATE = 10.0
+"""Answers a second that a peer gets, after a burst; it asks for three at most."""
+_GREETING = 1.0
+"""Seconds between two requests to a node, at least, however often it asks."""
+
+
+@dataclass(slots=True)
+class _Asked:
+    way: Way
+    sent: float
+    answered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that counts."""
+
+    way: Way
+    sent: float
+    """When its request was sent."""
+
+
+class Conversation:
+    """The requests and answers between this node and a peer's.
+
+    Args:
+        own: this node's address, as the peer knows it.
+        peer: the peer's.
+        patience: seconds that an answer may take.
+    """
+
+    def __init__(self, own: Address, peer: Address, patience: float) -> None:
+        self.own = own
+        self.peer = peer
+        self.word: Word | None = None
+        """What the peer has said last."""
+        self.heard = NEVER
+        """When the last request from node to node was sent that was answered."""
+        self.measured = {way: Measured() for way in Way}
+        self._patience = patience
+        self._asked: dict[bytes, _Asked] = {}
+        self._due = dict.fromkeys(Way, NEVER)
+        self._greeted = NEVER
+        self._last_request: bytes | None = None
+        self._allowance, self._allowed_at = _BURST, NEVER
+
+    def is_due(self, way: Way, now: float) -> bool:
+        """Return whether it is time to ask again."""
+        return now >= self._due[way]
+
+    def ask(self, way: Way, now: float, period: float) -> Echo:
+        """Return a new request; the next one on this way is due after so many seconds."""
+        self._due[way] = now + period
+        if way is Way.NODE:
+            self._greeted = now
+        nonce = os.urandom(NONCE)
+        self._asked[nonce] = _Asked(way, now)
+        return Echo(Kind.REQUEST, way, nonce, self.own, self.peer)
+
+    def hurry(self, now: float) -> None:
+        """Ask the node again now, unless that has just been done."""
+        self._due[Way.NODE] = min(self._due[Way.NODE], max(now, self._greeted + _GREETING))
+
+    def answer(self, request: Echo, word: Word, now: float) -> Echo | None:
+        """Return the answer to a peer's request; None when it asks too often."""
+        if not self._allow(now):
+            return None
+        said = None
+        if request.way is Way.NODE:
+            self._last_request, said = request.nonce, word
+        return Echo(Kind.ANSWER, request.way, request.nonce, self.own, self.peer, said)
+
+    def farewell(self, word: Word) -> Echo | None:
+        """Return what tells the peer that we leave: a second answer to its last request."""
+        if self._last_request is None:
+            return None
+        return Echo(Kind.ANSWER, Way.NODE, self._last_request, self.own, self.peer, word)
+
+    def take(self, answer: Echo, now: float) -> Answer | None:
+        """Take a peer's answer; return None for one that counts for nothing."""
+        asked = self._asked.get(answer.nonce)
+        if asked is None or asked.way is not answer.way or now - asked.sent >= self._patience:
+            return None
+        leaving = answer.word is not None and answer.word.leaving
+        if asked.answered and not leaving:
+            return None
+        if answer.way is Way.NODE:
+            self.word, self.heard = answer.word, max(self.heard, asked.sent)
+        if not asked.answered:
+            self.measured[asked.way].answered(now - asked.sent)
+        asked.answered = True
+        return Answer(asked.way, asked.sent)
+
+    def expire(self, now: float) -> None:
+        """Give up what was not answered in time."""
+        for nonce, asked in list(self._asked.items()):
+            if now - asked.sent < self._patience:
+                break  # they are in the order of their sending
+            del self._asked[nonce]
+            if not asked.answered:
+                self.measured[asked.way].lost()
+
+    def _allow(self, now: float) -> bool:
+        if self._allowed_at != NEVER:
+            earned = (now - self._allowed_at) * _RATE
+            self._allowance = min(self._allowance + earned, _BURST)
+        self._allowed_at = now
+        if self._allowance < 1:
+            return False
+        self._allowance -= 1
+        return True

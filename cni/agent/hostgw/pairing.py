@@ -1,0 +1,52 @@
+"""Which peers this node wants a direct path to.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from cni.agent.hostgw.echo import Word
+from cni.agent.hostgw.settings import Mode
+from cni.hostgw.terrain import Candidate
+from cni.kernel.types import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """This node."""
+
+    mode: Mode = "wifi"
+    radios: frozenset[str] = frozenset()
+    """The names of its wireless uplinks."""
+    probes: Mapping[int, Address] = field(default_factory=dict)
+    """By IP version, the pod's address of its own."""
+    no_probe: str = ""
+    """Why there is none."""
+
+    def is_wireless(self, candidate: Candidate) -> bool:
+        """Return whether the uplink that leads to a peer is a radio."""
+        return candidate.uplink.name in self.radios
+
+
+def obstacle(candidate: Candidate, word: Word | None, own: Own) -> str:
+    """Return in words why a peer is not wanted, empty when it is.
+
+    Args:
+        candidate: the peer, that may be next door.
+        word: what its agent has said lately, None for nothing.
+        own: this node.
+    """
+    cidr = candidate.peer.cidr
+    if word is None:
+        return "no agent answers on its node"
+    if word.leaving:
+        return "its agent has said goodbye"
+    if own.mode == "wifi" and not own.is_wireless(candidate) and not word.wireless:
+        return "both ends are wired"
+    if cidr.version not in own.probes:
+        return f"this node has no pod to probe from: {own.no_probe or 'not attached yet'}"
+    if word.probe is None:
+        return "its agent has no pod to be probed"
+    if word.probe not in cidr:
+        return f"its agent is probed at {word.probe}, which is in another network"
+    return ""

@@ -1,0 +1,241 @@
+"""All peers of this node: whom to ask what, and whose pods are reached directly.  Pure.
+
+It knows neither sockets nor routes: messages and proofs come and go as values, and so does the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from cni.agent.hostgw import pairing, path
+from cni.agent.hostgw.conversation import Conversation
+from cni.agent.hostgw.echo import LEAST, Echo, Kind, Way, Word
+from cni.agent.hostgw.pairing import Own
+from cni.agent.hostgw.path import Path, State, Times
+from cni.hostgw.terrain import Candidate
+from cni.kernel.types import Address, Network
+
+SEEKING = 5.0
+"""Seconds between two requests to a node whose pods are not wanted directly (yet)."""
+COMPARING = 10.0
+"""Seconds between two requests over the overlay: to know what is gained."""
+WORD_LASTS = 30.0
+"""Seconds that an agent's word counts."""
+NODE_SIZE = 384
+"""Octets of a request to a node: enough for what its agent says in an answer of the same length."""
+_PADDED = 10
+"""One in so many direct requests is as long as a packet may be."""
+_HEADERS = {4: 28, 6: 48}
+"""Octets of IP and UDP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message to be sent."""
+
+    echo: Echo
+    source: Address
+    """Of the packet, and by it of the socket; so is the next one."""
+    target: Address
+    size: int
+    """Octets of the whole message."""
+
+
+class Peer:
+    """One peer."""
+
+    def __init__(self, candidate: Candidate, now: float, times: Times) -> None:
+        self.candidate = candidate
+        self.path: Path = path.begin(now)
+        self.talk = Conversation(candidate.source, candidate.peer.address, times.limit)
+        self.asked = 0
+        """Direct requests so far."""
+
+    def word(self, now: float) -> Word | None:
+        """Return what its agent has said lately."""
+        return self.talk.word if now - self.talk.heard <= WORD_LASTS else None
+
+    @property
+    def cidr(self) -> Network:
+        """Its pods' network."""
+        return self.candidate.peer.cidr
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether nothing forbids a direct path to it."""
+        return self.path.state is not State.OVERLAY
+
+
+class Peers:
+    """The peers of this node.
+
+    Args:
+        times: how patient to be.
+        version: of railcni, for the peers to know.
+    """
+
+    def __init__(self, times: Times, version: str) -> None:
+        self._times = times
+        self._version = version
+        self._peers: dict[Network, Peer] = {}
+        self._by_node: dict[Address, list[Peer]] = {}
+        self._reasons: dict[Network, str] = {}
+        self._own = Own()
+
+    # ── What there is ────────────────────────────────────────────────────────────────────────
+
+    @property
+    def all(self) -> Mapping[Network, Peer]:
+        """Those that may be next door, by their pod network."""
+        return self._peers
+
+    @property
+    def reasons(self) -> Mapping[Network, str]:
+        """Why the others cannot be, in words."""
+        return self._reasons
+
+    def see(
+        self, candidates: Mapping[Network, Candidate], reasons: Mapping[Network, str], own: Own,
+        now: float,
+    ) -> None:  # fmt: skip
+        """Take notice of a look around.
+
+        Args:
+            candidates: who may be next door.
+            reasons: why others are not, in words.
+            own: this node.
+            now: the time.
+        """
+        self._reasons = dict(reasons)
+        self._own = own
+        known = {cidr: self._peers.get(cidr) for cidr in candidates}
+        self._peers = {
+            cidr: peer if peer and _is_same(peer.candidate, candidates[cidr])
+            else self._new(candidates[cidr], peer, now)
+            for cidr, peer in known.items()
+        }  # fmt: skip
+        self._by_node = {}
+        for cidr, peer in self._peers.items():
+            peer.candidate = candidates[cidr]
+            self._by_node.setdefault(peer.talk.peer, []).append(peer)
+
+    def restart(self, cidr: Network, why: str, now: float) -> None:
+        """Let no proof of a path count that has been given so far."""
+        if peer := self._peers.get(cidr):
+            peer.path = path.restart(peer.path, why, now)
+
+    def settle(self, now: float) -> None:
+        """Let time pass: what is not proven any more is not direct any more."""
+        for peer in self._peers.values():
+            peer.talk.expire(now)
+            hindrance = pairing.obstacle(peer.candidate, peer.word(now), self._own)
+            peer.path = path.judge(peer.path, hindrance, now)
+            if self._own.mode != "observe":
+                peer.path = path.age(peer.path, now, peer.talk.heard, self._times)
+
+    def proofs(self) -> dict[Network, float]:
+        """Return whose pods are reached directly, and until when that is proven."""
+        return {
+            cidr: peer.path.proof + self._times.limit
+            for cidr, peer in self._peers.items()
+            if peer.path.state is State.DIRECT
+        }
+
+    # ── What is said ─────────────────────────────────────────────────────────────────────────
+
+    def ask(self, now: float) -> Iterator[Letter]:
+        """Yield the requests that are due."""
+        for peer in self._peers.values():
+            for way, period in self._periods(peer):
+                if peer.talk.is_due(way, now):
+                    yield self._request(peer, way, period, now)
+
+    def take(self, echo: Echo, source: Address, now: float) -> Letter | None:
+        """Take a message that somebody with our key has signed; return the answer to a request.
+
+        Args:
+            echo: the message.
+            source: the address of the packet.
+            now: the time.
+        """
+        peer = self._whose(echo, source)
+        if peer is None:
+            return None
+        if echo.kind is Kind.ANSWER:
+            self._believe(peer, echo, now)
+            return None
+        word = peer.word(now)
+        if word is None or word.leaving:
+            peer.talk.hurry(now)  # it has just begun, and so may we
+        answer = peer.talk.answer(echo, self._word(peer), now)
+        own = self._source(peer, echo.way)
+        return Letter(answer, own, source, 0) if answer and own else None
+
+    def farewells(self) -> Iterator[Letter]:
+        """Yield what tells the peers that this agent ends."""
+        for peer in self._peers.values():
+            echo = peer.talk.farewell(self._word(peer, leaving=True))
+            if echo:
+                yield Letter(echo, peer.talk.own, peer.talk.peer, 0)
+
+    def _periods(self, peer: Peer) -> Iterator[tuple[Way, float]]:
+        interval = self._times.interval
+        observes = self._own.mode == "observe"
+        watched = peer.path.state in {State.PROBING, State.DIRECT}
+        yield Way.NODE, interval if watched else max(SEEKING, interval)
+        if watched:
+            yield Way.DIRECT, interval
+        if peer.is_wanted:
+            yield Way.OVERLAY, interval if observes else max(COMPARING, interval)
+
+    def _request(self, peer: Peer, way: Way, period: float, now: float) -> Letter:
+        echo = peer.talk.ask(way, now, period)
+        if way is Way.NODE:
+            return Letter(echo, peer.talk.own, peer.talk.peer, NODE_SIZE)
+        cidr, word = peer.cidr, peer.talk.word
+        if word is None or word.probe is None:
+            raise AssertionError("who has not said where it is probed is not wanted")
+        size = LEAST
+        if way is Way.DIRECT:
+            peer.asked += 1
+            if peer.asked % _PADDED == 0:
+                size = peer.candidate.peer.overlay.mtu - _HEADERS[cidr.version]
+        return Letter(echo, self._own.probes[cidr.version], word.probe, size)
+
+    def _believe(self, peer: Peer, echo: Echo, now: float) -> None:
+        answer = peer.talk.take(echo, now)
+        if answer and answer.way is Way.DIRECT:
+            peer.path = path.prove(peer.path, answer.sent)
+
+    def _whose(self, echo: Echo, source: Address) -> Peer | None:
+        """Return the peer that a message is from, if it is for us and came by the way it says."""
+        for peer in self._by_node.get(echo.sender, ()):
+            came_from = source == echo.sender if echo.way is Way.NODE else source in peer.cidr
+            if came_from and echo.receiver == peer.talk.own:
+                return peer
+        return None
+
+    def _source(self, peer: Peer, way: Way) -> Address | None:
+        """Return the address that a message to a peer is sent from."""
+        version = peer.cidr.version
+        return peer.talk.own if way is Way.NODE else self._own.probes.get(version)
+
+    def _word(self, peer: Peer, *, leaving: bool = False) -> Word:
+        probe = self._own.probes.get(peer.cidr.version)
+        wireless = self._own.is_wireless(peer.candidate)
+        return Word(self._own.mode, wireless, probe, self._version, leaving)
+
+    def _new(self, candidate: Candidate, before: Peer | None, now: float) -> Peer:
+        """Return a peer that is new, or not where it was: what was held against it stays."""
+        peer = Peer(candidate, now, self._times)
+        if before:
+            peer.path = Path(State.OVERLAY, "its node is elsewhere now", now, hold=before.path.hold)
+        return peer
+
+
+def _is_same(one: Candidate, other: Candidate) -> bool:
+    """Return whether a path proven to one leads to the other as well."""
+    return (one.peer.address, one.uplink.index, one.source) == (
+        other.peer.address, other.uplink.index, other.source,
+    )  # fmt: skip

@@ -1,0 +1,73 @@
+"""What the kernel is to hold for the paths: routes, rules and the table of marks.  Pure.
+
+priority-2  from PROBE to port+1    main    what is measured over the overlay stays on it
+priority-1  from PROBE to port      ours    what is to be proven goes where it is to be proven
+priority    marked                  ours    what is proven goes there as well
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_network
+
+from cni.agent.hostgw.settings import HostgwSettings
+from cni.hostgw import decision
+from cni.hostgw.decision import PROTOCOL, Place, Wanted
+from cni.hostgw.terrain import Candidate
+from cni.kernel.marking import Marking
+from cni.kernel.types import MAIN_TABLE, Address, Network, Rule
+
+MARKS = "rail-hostgw"
+"""The table of marks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the kernel is to hold."""
+
+    wanted: Wanted = Wanted()
+    marking: Marking | None = None
+
+
+def plan(
+    candidates: Collection[Candidate],
+    known: Iterable[Network],
+    probes: Mapping[int, Address],
+    settings: HostgwSettings,
+) -> Plan:
+    """Return what the kernel is to hold.
+
+    Args:
+        candidates: those that a direct path is wanted to, proven or not.
+        known: the pod networks of everybody that may be next door.
+        probes: this node's own pod, by IP version.
+        settings: the numbers that are ours.
+    """
+    place = Place(settings.table, settings.priority, settings.pod_networks)
+    routes = tuple(decision.route(candidate, place) for candidate in candidates)
+    versions = sorted({candidate.peer.cidr.version for candidate in candidates})
+    rules = [rule for version in versions for rule in _rules(version, probes, settings)]
+    sizes = frozenset((network.version, network.prefixlen) for network in known)
+    observes = settings.mode == "observe"
+    marking = None if observes else Marking(MARKS, settings.mark, sizes)
+    return Plan(Wanted(routes, tuple(rules)), marking if sizes else None)
+
+
+def _rules(version: int, probes: Mapping[int, Address], settings: HostgwSettings) -> Iterable[Rule]:
+    anywhere = ip_network("0.0.0.0/0" if version == 4 else "::/0")  # noqa: PLR2004 - of IP
+    if settings.mode != "observe":
+        yield Rule(
+            anywhere, settings.table, settings.priority, protocol=PROTOCOL,
+            mark=settings.mark, mask=settings.mark,
+        )  # fmt: skip
+    if version in probes:
+        probe = ip_network(probes[version])
+        for table, before, port in (
+            (settings.table, 1, settings.port), (MAIN_TABLE, 2, settings.port + 1)
+        ):  # fmt: skip
+            yield Rule(
+                probe, table, settings.priority - before, protocol=PROTOCOL,
+                ip_protocol=socket.IPPROTO_UDP, port=port,
+            )  # fmt: skip

@@ -1,0 +1,84 @@
+"""UDP between the addresses of a namespace."""
+
+from __future__ import annotations
+
+import errno
+import select
+from collections.abc import Iterator
+from contextlib import closing
+from ipaddress import ip_address, ip_interface
+
+import pytest
+
+from cni.kernel.datagrams import Datagram, Datagrams
+from cni.kernel.interface import Namespace
+from cni.kernel.types import Address, Link
+from tests.contract.kernel.worlds import World, refuses
+
+PORT = 9754
+PAIRS = [("10.60.0.2/24", "10.60.0.3/24"), ("fd00:60::2/64", "fd00:60::3/64")]
+
+
+@pytest.fixture(params=PAIRS)
+def ends(
+    request: pytest.FixtureRequest, pod: Namespace, up: Link
+) -> Iterator[tuple[Address, Address, Datagrams, Datagrams]]:
+    """Two sockets of one namespace, and their addresses."""
+    lo = pod.find("lo")
+    assert lo
+    pod.set_up(lo.index)
+    one, other = map(ip_interface, request.param)
+    for address in (one, other):
+        pod.add_address(up.index, address)
+    with (
+        closing(pod.datagrams(one.ip, PORT)) as first,
+        closing(pod.datagrams(other.ip, PORT)) as second,
+    ):
+        yield one.ip, other.ip, first, second
+
+
+def drop(_: Datagrams) -> None:
+    pytest.fail("it was opened")
+
+
+def is_readable(opened: Datagrams) -> bool:
+    return bool(select.select([opened], [], [], 0)[0])
+
+
+def test_what_is_sent_comes(ends: tuple[Address, Address, Datagrams, Datagrams]) -> None:
+    one, other, first, second = ends
+    assert not is_readable(second)
+    assert second.receive() == []
+    first.send(b"one", other)
+    first.send(b"two", other)
+    assert select.select([second], [], [], 5)[0]
+    assert list(second.receive()) == [Datagram(b"one", one), Datagram(b"two", one)]
+    assert not is_readable(second)
+    second.send(b"back", one)
+    assert select.select([first], [], [], 5)[0]
+    assert list(first.receive()) == [Datagram(b"back", other)]
+
+
+def test_what_is_too_long_is_not_taken_apart(
+    ends: tuple[Address, Address, Datagrams, Datagrams],
+) -> None:
+    _, other, first, second = ends
+    refuses(errno.EMSGSIZE, lambda: first.send(bytes(65530), other))
+    assert not is_readable(second)
+
+
+def test_an_address_that_is_not_ours_or_taken(
+    pod: Namespace, ends: tuple[Address, Address, Datagrams, Datagrams]
+) -> None:
+    one, *_ = ends
+    refuses(errno.EADDRNOTAVAIL, lambda: drop(pod.datagrams(ip_address("10.99.0.1"), PORT)))
+    refuses(errno.EADDRINUSE, lambda: drop(pod.datagrams(one, PORT)))
+
+
+def test_a_closed_socket_leaves_its_port(world: World, pod: Namespace, up: Link) -> None:
+    address = ip_interface("10.60.0.2/24")
+    pod.add_address(up.index, address)
+    pod.datagrams(address.ip, PORT).close()
+    pod.datagrams(address.ip, PORT).close()
+    with world.kernel.open(pod.path) as same:
+        same.datagrams(address.ip, PORT).close()
