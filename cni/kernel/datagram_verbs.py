@@ -65,7 +65,7 @@ class UdpSocket:
         return found
 
     def close(self) -> None:
-        """close(2)."""
+        """Let go of it."""
         self._socket.close()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from cni.agent.hostgw.echo import Word
 from cni.agent.hostgw.settings import Mode
 from cni.hostgw.terrain import Candidate
-from cni.kernel.types import Address
+from cni.kernel.types import Address, Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +36,18 @@ def obstacle(candidate: Candidate, word: Word | None, own: Own) -> str:
         word: what its agent has said lately, None for nothing.
         own: this node.
     """
-    cidr = candidate.peer.cidr
     if word is None:
         return "no agent answers on its node"
     if word.leaving:
         return "its agent has said goodbye"
     if own.mode == "wifi" and not own.is_wireless(candidate) and not word.wireless:
         return "both ends are wired"
+    return _missing_probe(candidate.peer.cidr, word, own)
+
+
+def _missing_probe(cidr: Network, word: Word, own: Own) -> str:
     if cidr.version not in own.probes:
-        return f"this node has no pod to probe from: {own.no_probe or 'not attached yet'}"
+        return f"this node has no pod to probe from: {own.no_probe or 'it is not attached yet'}"
     if word.probe is None:
         return "its agent has no pod to be probed"
     if word.probe not in cidr:

@@ -1,6 +1,7 @@
 """All peers of this node: whom to ask what, and whose pods are reached directly.  Pure.
 
-It knows neither sockets nor routes: messages and proofs come and go as values, and so does the time.
+It knows neither sockets nor routes: messages and proofs come and go as values, and so does
+the time.
 """
 
 from __future__ import annotations

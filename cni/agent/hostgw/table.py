@@ -27,8 +27,8 @@ MARKS = "rail-hostgw"
 class Plan:
     """What the kernel is to hold."""
 
-    wanted: Wanted = Wanted()
-    marking: Marking | None = None
+    wanted: Wanted
+    marking: Marking | None
 
 
 def plan(
@@ -36,6 +36,8 @@ def plan(
     known: Iterable[Network],
     probes: Mapping[int, Address],
     settings: HostgwSettings,
+    *,
+    marks: bool,
 ) -> Plan:
     """Return what the kernel is to hold.
 
@@ -44,20 +46,20 @@ def plan(
         known: the pod networks of everybody that may be next door.
         probes: this node's own pod, by IP version.
         settings: the numbers that are ours.
+        marks: whether anything may be marked; otherwise it is only watched.
     """
     place = Place(settings.table, settings.priority, settings.pod_networks)
     routes = tuple(decision.route(candidate, place) for candidate in candidates)
     versions = sorted({candidate.peer.cidr.version for candidate in candidates})
-    rules = [rule for version in versions for rule in _rules(version, probes, settings)]
+    rules = [rule for version in versions for rule in _rules(version, probes, settings, marks=marks)]
     sizes = frozenset((network.version, network.prefixlen) for network in known)
-    observes = settings.mode == "observe"
-    marking = None if observes else Marking(MARKS, settings.mark, sizes)
-    return Plan(Wanted(routes, tuple(rules)), marking if sizes else None)
+    marking = Marking(MARKS, settings.mark, sizes) if marks and sizes else None
+    return Plan(Wanted(routes, tuple(rules)), marking)
 
 
 def _rules(version: int, probes: Mapping[int, Address], settings: HostgwSettings) -> Iterable[Rule]:
     anywhere = ip_network("0.0.0.0/0" if version == 4 else "::/0")  # noqa: PLR2004 - of IP
-    if settings.mode != "observe":
+    if marks:
         yield Rule(
             anywhere, settings.table, settings.priority, protocol=PROTOCOL,
             mark=settings.mark, mask=settings.mark,

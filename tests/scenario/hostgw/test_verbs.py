@@ -144,7 +144,7 @@ def test_when_nothing_can_be_known_nothing_stands(
         raise RuntimeError
 
     with monkeypatch.context() as patch:
-        patch.setattr(refresh, "look", defect)
+        patch.setattr(refresh, "look_around", defect)
         assert memory.call().document == RESULT
     assert (memory.direct(), memory.rules()) == ({}, set())
     memory.call()

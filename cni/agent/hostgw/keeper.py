@@ -1,0 +1,154 @@
+"""Keeps in the kernel what is to be there: routes, rules, filters and marks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from errno import ENOENT
+
+from cni.agent.hostgw.table import MARKS, Plan
+from cni.hostgw import decision, refresh
+from cni.hostgw.decision import Change, Step
+from cni.hostgw.node import Node
+from cni.hostgw.taking import take
+from cni.hostgw.terrain import Candidate
+from cni.kernel.marking import Marking
+from cni.kernel.types import KernelError, Network, Route, Rule
+
+log = logging.getLogger(__name__)
+
+_PATIENCE = 5.0
+"""Seconds to wait for a plugin that changes the host's routes just now."""
+_AGAIN = 5.0
+"""Seconds in which nothing is put back twice: who removes it would have it removed again."""
+
+
+class Keeper:
+    """What this agent has in the host's kernel.
+
+    Args:
+        node: where.
+        table: the number of our routing table.
+    """
+
+    def __init__(self, node: Node, table: int) -> None:
+        self._node = node
+        self._host = node.kernel.host
+        self._table = table
+        self._marked: dict[Network, float] = {}
+        self._put: dict[Route | Rule | Marking, float] = {}
+        self.cannot_mark = ""
+        """Why nothing can be marked here, in words."""
+        self.healed = 0
+        """How often something of ours was put back that another program had removed."""
+
+    def keep(self, plan: Plan, near: Collection[Candidate], now: float) -> frozenset[Network]:
+        """Make the kernel hold a plan.
+
+        Args:
+            plan: what is to be there.
+            near: who may be next door: filters between here and there are loosened.
+            now: the time.
+
+        Returns:
+            The pod networks whose direct way was not as it should be: no proof of it counts.
+
+        Raises:
+            KernelError: the kernel has refused a step; the others are done.
+            CniError: code 11 when a plugin is at it for too long.
+        """
+        with self._node.locks.host_routes(_PATIENCE):
+            self._loosen(near)
+            found = refresh.find(self._host, self._table)
+            steps = decision.steps(plan.wanted, found, self._table)
+            take(self._host, [step for step in steps if self._may_take(step, now)])
+            self._keep_marking(plan.marking, now)
+        coming = [step.what for step in steps if step.change is Change.ADD]
+        if any(isinstance(what, Rule) for what in coming):
+            return frozenset(route.dst for route in plan.wanted.routes)
+        return frozenset(what.dst for what in coming if isinstance(what, Route))
+
+    def mark(self, proofs: Mapping[Network, float], now: float) -> bool:
+        """Mark what is proven, each for as long as its proof counts, and nothing else.
+
+        Args:
+            proofs: until when each network is proven.
+            now: the time.
+
+        Returns:
+            Whether the kernel holds the marks; otherwise the next look puts the table back.
+        """
+        going = [network for network in self._marked if network not in proofs]
+        if going:
+            self._host.unmark(MARKS, going)
+            self._marked = {n: until for n, until in self._marked.items() if n in proofs}
+        coming = {n: until for n, until in proofs.items() if self._marked.get(n) != until}
+        if not coming:
+            return True
+        try:
+            self._host.mark(MARKS, {network: until - now for network, until in coming.items()})
+        except KernelError as error:
+            if error.errno != ENOENT:
+                raise
+            self._marked = {}
+            return False
+        self._marked |= coming
+        return True
+
+    def withdraw(self) -> None:
+        """Take back all of ours but the filters: peers that have not heard it may send straight.
+
+        Raises:
+            KernelError: the kernel has refused a step; the others are done.
+            CniError: code 11 when a plugin is at it for too long.
+        """
+        self._marked = {}
+        try:
+            self._host.remove_marking(MARKS)
+        except KernelError as error:
+            log.debug("nothing is marked: %s", error)
+        with self._node.locks.host_routes(_PATIENCE):
+            refresh.withdraw(self._host, self._table)
+
+    def _loosen(self, near: Collection[Candidate]) -> None:
+        notes = self._node.notes
+        kept = notes.read(self._node.kernel.boot_id())
+        claimed = refresh.claim_table(self._node, kept, self._table)
+        loosened = refresh.loosen(self._node, near, claimed)
+        if loosened != kept:
+            notes.write(loosened)
+
+    def _may_take(self, step: Step, now: float) -> bool:
+        if step.change is Change.REMOVE:
+            self._put.pop(step.what, None)
+            return True
+        return self._may_put(step.what, now)
+
+    def _may_put(self, what: Route | Rule | Marking, now: float) -> bool:
+        before = self._put.get(what)
+        if before is not None:
+            if now - before < _AGAIN:
+                return False
+            self.healed += 1
+            log.warning("somebody has removed %s: it is put back", _words(what))
+        self._put[what] = now
+        return True
+
+    def _keep_marking(self, marking: Marking | None, now: float) -> None:
+        if marking is None or self.cannot_mark:
+            return
+        try:
+            if not self._host.has_marking(marking) and self._may_put(marking, now):
+                self._marked = {}
+                self._host.set_marking(marking)
+        except KernelError as error:
+            self.cannot_mark = str(error)
+            log.error("paths are only observed, for nothing can be marked: %s", error)  # noqa: TRY400
+
+
+def _words(what: Route | Rule | Marking) -> str:
+    if isinstance(what, Marking):
+        return f"the nftables {what.table}"
+    if isinstance(what, Route):
+        return f"the route to {what.dst} in table {what.table}"
+    return f"the rule of priority {what.priority} lookup {what.table}"
