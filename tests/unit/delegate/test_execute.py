@@ -97,7 +97,7 @@ def test_its_failures_are_ours_in_its_words(
 
 
 def test_it_does_not_hang(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execute, "_PATIENCE", 0.2)
+    monkeypatch.setattr(execute, "PATIENCE", 0.2)
     with pytest.raises(CniError, match=r"not answered within 0\.2 s") as caught:
         bench.write("exec sleep 60").allocate(bench.request())
     assert caught.value.code == Code.TRY_AGAIN
