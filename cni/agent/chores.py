@@ -91,6 +91,7 @@ class _Rounds:
     def stop(self) -> None:
         self._stopped = True
         self._woken.set()
+        self._chore.interrupt()
 
     def _go_round(self) -> None:
         self._woken.wait(self._delay)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from pydantic import Field, PlainValidator, ValidationError
 
+from cni.agent.hostgw.settings import HostgwSettings
 from cni.host.logs import LEVELS
 from cni.host.toml.problems import Problem, located, placed, unknown_keys
 from cni.host.toml.reading import content_of, decode
@@ -153,6 +154,8 @@ class AgentConfig(Config):
         float(_DAY), alias="reclaimAfter"
     )
     """Seconds that such a node must have been away."""
+    hostgw: HostgwSettings | None = None
+    """None: no path of pods is looked after."""
     log_level: Annotated[str, PlainValidator(_level)] = Field("info", alias="logLevel")
     """The lowest level that the agent's own log has."""
 
@@ -182,8 +185,10 @@ def load(path: Path) -> AgentConfig:
 
 
 def _problem(details: ErrorDetails) -> Problem:
-    expected = details["msg"].removeprefix("Value error, ")
-    key = tuple(str(part) for part in details["loc"])
+    expected = details["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    key = tuple(part for part in map(str, details["loc"]) if not part.startswith("function-"))
+    if details["type"] == "value_error" and isinstance(details["input"], dict):
+        return Problem(key, f"cannot be: {expected}")  # its keys do not go together
     return Problem(key, f"is {shown(details['input'])}, expected {expected}")
 
 

@@ -34,6 +34,7 @@ _PATIENCE = 5.0
 _PAUSE = 0.1
 """Seconds until accepting is tried again, when there are no descriptors left, say."""
 _TEXT = "text/plain; charset=utf-8"
+_JSON = "application/json"
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -47,6 +48,8 @@ class Views:
     """Whether the agent does anything at all."""
     problems: Callable[[], Sequence[str]]
     """Why new pods might not start, in words."""
+    peers: Callable[[], bytes] | None = None
+    """The paths to other nodes as JSON, where this agent looks after them."""
 
 
 class Server:
@@ -143,6 +146,8 @@ class _Answer(BaseHTTPRequestHandler):
         match path:
             case "/metrics":
                 return HTTPStatus.OK, self._views.metrics(), _PROMETHEUS
+            case "/peers" if self._views.peers:
+                return HTTPStatus.OK, self._views.peers(), _JSON
             case "/healthz":
                 problems: Sequence[str] = () if self._views.alive() else ("the agent hangs",)
             case "/readyz":

@@ -19,6 +19,8 @@ class Chore:
     period: float
     """Seconds from the end of one run to the start of the next."""
     run: Callable[[], None]
+    interrupt: Callable[[], None] = lambda: None
+    """Has a run that is under way end soon, where one takes its time."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from cni import programs
 from cni.agent import chores, config, http, log, pid_one, plugins, sight, socket_file
 from cni.agent.attending import Attending
 from cni.agent.config import AgentConfig, Endpoint
+from cni.agent.hostgw.part import HostgwPart
 from cni.agent.interface import Chore, Family, Part
 from cni.agent.metrics import Metrics
 from cni.agent.server import Server
@@ -110,7 +111,10 @@ class Agent:
             least_mtu=settings.least_mtu,
             path=settings.cni_path,
         )
-        self._parts: tuple[Part, ...] = (self._attending, self._ipam)
+        self._paths_part = self._look_after_paths()
+        self._parts: tuple[Part, ...] = (
+            self._attending, self._ipam, *filter(None, (self._paths_part,)),
+        )  # fmt: skip
 
     def run(self) -> None:
         """Serve, and see to the node, until SIGTERM."""
@@ -118,7 +122,7 @@ class Agent:
             "rail-sriov": plugins.rail_sriov(
                 replace(self._node, outages=self._attending.outages), self._kept
             ),
-            "rail-hostgw": plugins.rail_hostgw(self._hostgw),
+            "rail-hostgw": plugins.rail_hostgw(self._hostgw, self._paths_part),
             "rail-ipam": plugins.rail_ipam(self._ipam.warm.plugin),
         }
         home = Home.here(BUILD, self._paths)
@@ -142,7 +146,8 @@ class Agent:
         """Begin what is done from time to time; showing how it is, is part of that."""
         wanted = [chore for part in self._parts for chore in part.chores]
         if self._settings.metrics:
-            views = http.Views(self._metrics.page, self._is_alive, self._problems)
+            peers = self._paths_part.page if self._paths_part else None
+            views = http.Views(self._metrics.page, self._is_alive, self._problems, peers)
             pages = _Pages(self._settings.metrics, views)
             wanted.append(Chore("pages", _AGAIN, pages.open))
             ending.callback(pages.close)
@@ -153,7 +158,17 @@ class Agent:
             ending.callback(part.close)
         running.start()
         self._ipam.waken = running.wake
+        if self._paths_part:
+            self._paths_part.waken = running.wake
         ending.callback(running.stop, _LAST_WORDS)
+
+    def _look_after_paths(self) -> HostgwPart | None:
+        """Return the part that proves direct paths, None where nobody wants any."""
+        settings = self._settings.hostgw
+        if settings is None or settings.mode == "off":
+            return None
+        environ = programs.original_environment(os.environ)
+        return HostgwPart(self._hostgw, settings, self._settings.cni_path, environ)
 
     def _figures(self) -> list[Family]:
         text = "Requests that wait or are being served."

@@ -11,7 +11,7 @@ from cni.agent.stopwatch import Stopwatch, TimedIpam
 from cni.delegate.choose import ipam_for
 from cni.delegate.interface import Ipam
 from cni.hostgw import node as hostgw
-from cni.hostgw.plugin import RailHostgw
+from cni.hostgw.plugin import PathKeeper, RailHostgw
 from cni.kernel.linux import LinuxKernel
 from cni.protocol.plugin import Plugin
 from cni.protocol.request import Request
@@ -58,13 +58,18 @@ def rail_sriov(node: Node, kept: Mapping[str, Callable[[Request], Ipam]]) -> Mak
     return make
 
 
-def rail_hostgw(node: hostgw.Node) -> Maker:
-    """Return what makes rail-hostgw for a request, of what all requests share."""
+def rail_hostgw(node: hostgw.Node, agent: PathKeeper | None) -> Maker:
+    """Return what makes rail-hostgw for a request.
+
+    Args:
+        node: what all requests share.
+        agent: what looks after the paths all the time, None where nothing does.
+    """
 
     def make(request: Request, here: Circumstances) -> RailHostgw:
         del request  # it is about the host alone
         kernel = LinuxKernel(around=here.stopwatch.around("kernel"))
-        return RailHostgw(replace(node, kernel=kernel))
+        return RailHostgw(replace(node, kernel=kernel), agent)
 
     return make
 

@@ -17,6 +17,8 @@ from cni.kernel.types import Network, Route, Rule
 
 PROTOCOL = 142
 """Ours, of routes and rules (`/etc/iproute2/rt_protos`)."""
+MARKS = "rail-hostgw"
+"""The nftables in which an agent marks what it has proven."""
 _METRICS = {4: 0, 6: 1024}
 """As the kernel states them."""
 _ANYWHERE: dict[int, Network] = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}

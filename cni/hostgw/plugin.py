@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from cni.host import logs
 from cni.host.locks import Locks
@@ -20,18 +21,40 @@ from cni.protocol.request import Json, Request
 log = logging.getLogger(__name__)
 
 
-class RailHostgw:
-    """The plugin, on the ports of one node; it knows no pod, and touches none."""
+class PathKeeper(Protocol):
+    """An agent that proves paths all the time: then a request has nothing to prove."""
 
-    def __init__(self, node: Node) -> None:
+    def pods_changed(self) -> None:
+        """Take notice of a pod that has come or gone."""
+        ...
+
+    def collected(self, network: str) -> None:
+        """Take notice of a GC of a network: what no runtime knows of has lost its address."""
+        ...
+
+    def impairments(self) -> Sequence[str]:
+        """Return why no path can be proven, or none used that is, in words."""
+        ...
+
+
+class RailHostgw:
+    """The plugin, on the ports of one node; it knows no pod, and touches none.
+
+    Args:
+        node: the ports.
+        agent: what proves paths all the time, None where a request is alone.
+    """
+
+    def __init__(self, node: Node, agent: PathKeeper | None = None) -> None:
         self._node = node
+        self._agent = agent
 
     def add(self, request: Request) -> Mapping[str, Json]:
         """Hand on what the plugins before have made, to the letter."""
         result = previous_result(request)
         config = hostgw_config.read(request)
         config.warn()
-        self._attempt(lambda: refresh(self._node, config), strict=config.strict)
+        self._attempt(lambda: self._refresh(config), strict=config.strict)
         return result
 
     def check(self, request: Request) -> None:
@@ -47,26 +70,36 @@ class RailHostgw:
         except CniError as error:
             log.warning("nothing is proven anew: %s", error)
             return
-        self._attempt(lambda: refresh(self._node, config), strict=False)
+        self._attempt(lambda: self._refresh(config), strict=False)
 
     def collect(self, request: Request) -> None:
         """Prove the peers anew: no attachment holds anything of ours (GC)."""
         config = hostgw_config.read(request)
         _ = request.valid_attachments  # which must be well-formed all the same
-        self._attempt(lambda: refresh(self._node, config), strict=config.strict)
+        if self._agent:
+            self._agent.collected(request.network)
+        self._attempt(lambda: self._refresh(config), strict=config.strict)
 
     def status(self, request: Request) -> None:
         """Prove the peers anew; raise when an ADD would fail, as only a strict one does."""
         config = hostgw_config.read(request)
         try:
-            self._attempt(lambda: refresh(self._node, config), strict=config.strict)
+            self._attempt(lambda: self._refresh(config), strict=config.strict)
         except (CniError, OSError) as error:
             details = error.details if isinstance(error, CniError) else ""
             words = error.msg if isinstance(error, CniError) else str(error)
             raise CniError(Code.NOT_AVAILABLE, words, details) from None
+        if config.strict and self._agent and (found := self._agent.impairments()):
+            raise CniError(Code.NOT_AVAILABLE, "; ".join(found), "see `railctl peers`")
+
+    def _refresh(self, config: HostgwConfig) -> None:
+        if self._agent:
+            self._agent.pods_changed()
+        else:
+            refresh(self._node, config)
 
     def _compare(self, config: HostgwConfig) -> None:
-        found = differences(self._node, config)
+        found = differences(self._node, config) if self._agent is None else ()
         if found:
             raise CniError(Code.CHECK_FAILED, "; ".join(found), "the next ADD mends it")
 

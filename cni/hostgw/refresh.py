@@ -11,7 +11,7 @@ from collections.abc import Collection
 
 from cni.hostgw import decision, filtering
 from cni.hostgw.config import HostgwConfig
-from cni.hostgw.decision import Found, Place, Wanted
+from cni.hostgw.decision import MARKS, Found, Place, Wanted
 from cni.hostgw.kept import Kept
 from cni.hostgw.node import Node
 from cni.hostgw.prospect import Prospect, look_around
@@ -20,6 +20,7 @@ from cni.hostgw.taking import take
 from cni.hostgw.terrain import Candidate
 from cni.hostgw.uplink import radios
 from cni.kernel.interface import Namespace
+from cni.kernel.types import KernelError
 from cni.protocol.errors import CniError, Code
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ def refresh(node: Node, config: HostgwConfig) -> None:
             when other requests are at it for too long.
         KernelError: the kernel refused something; all else is done.
     """
+    if not config.agentless and is_proven_by_an_agent(node.kernel.host):
+        return
     arrived = node.kernel.uptime()
     with node.locks.host_routes(_LOCK_PATIENCE):
         kept = node.notes.read(node.kernel.boot_id())
@@ -59,6 +62,8 @@ def prospect(node: Node, config: HostgwConfig) -> Prospect:
 
 def differences(node: Node, config: HostgwConfig) -> list[str]:
     """Say what of ours on the host is not as a request would have left it; prove nothing."""
+    if not config.agentless and is_proven_by_an_agent(node.kernel.host):
+        return []
     found = find(node.kernel.host, config.table)
     possible = prospect(node, config)
     chosen = _chosen(node, config, possible.candidates)
@@ -120,6 +125,14 @@ def claim_table(node: Node, kept: Kept, table: int) -> Kept:
 def withdraw(host: Namespace, table: int) -> None:
     """Take back all of ours in a table, and the rules that lead there."""
     take(host, decision.steps(Wanted(), find(host, table), table))
+
+
+def is_proven_by_an_agent(host: Namespace) -> bool:
+    """Return whether an agent has proven something just now; its marks do not outlive it long."""
+    try:
+        return bool(host.marked(MARKS))
+    except KernelError:
+        return False  # there are no nftables, or none that we may look at
 
 
 def _tell(seen: Prospect) -> None:

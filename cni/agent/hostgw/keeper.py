@@ -6,9 +6,9 @@ import logging
 from collections.abc import Collection, Mapping
 from errno import ENOENT
 
-from cni.agent.hostgw.table import MARKS, Plan
+from cni.agent.hostgw.table import Plan
 from cni.hostgw import decision, refresh
-from cni.hostgw.decision import Change, Step
+from cni.hostgw.decision import MARKS, Change, Step
 from cni.hostgw.node import Node
 from cni.hostgw.taking import take
 from cni.hostgw.terrain import Candidate

@@ -14,13 +14,10 @@ from ipaddress import ip_network
 
 from cni.agent.hostgw.settings import HostgwSettings
 from cni.hostgw import decision
-from cni.hostgw.decision import PROTOCOL, Place, Wanted
+from cni.hostgw.decision import MARKS, PROTOCOL, Place, Wanted
 from cni.hostgw.terrain import Candidate
 from cni.kernel.marking import Marking
 from cni.kernel.types import MAIN_TABLE, Address, Network, Rule
-
-MARKS = "rail-hostgw"
-"""The table of marks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +48,17 @@ def plan(
     place = Place(settings.table, settings.priority, settings.pod_networks)
     routes = tuple(decision.route(candidate, place) for candidate in candidates)
     versions = sorted({candidate.peer.cidr.version for candidate in candidates})
-    rules = [rule for version in versions for rule in _rules(version, probes, settings, marks=marks)]
+    rules = [
+        rule for version in versions for rule in _rules(version, probes, settings, marks=marks)
+    ]
     sizes = frozenset((network.version, network.prefixlen) for network in known)
     marking = Marking(MARKS, settings.mark, sizes) if marks and sizes else None
     return Plan(Wanted(routes, tuple(rules)), marking)
 
 
-def _rules(version: int, probes: Mapping[int, Address], settings: HostgwSettings) -> Iterable[Rule]:
+def _rules(
+    version: int, probes: Mapping[int, Address], settings: HostgwSettings, *, marks: bool
+) -> Iterable[Rule]:
     anywhere = ip_network("0.0.0.0/0" if version == 4 else "::/0")  # noqa: PLR2004 - of IP
     if marks:
         yield Rule(

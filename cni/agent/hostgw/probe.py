@@ -1,0 +1,151 @@
+"""A pod of this agent's own, that paths are proven from and to.
+
+It is a network namespace without a process, attached by the primary network's own plugins: what
+reaches it is forwarded, filtered and masqueraded as what reaches any pod.  It is mounted nowhere,
+and dies with the agent; of an agent that was killed, only the address is still held, and given back
+before the next one attaches.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from ipaddress import ip_interface
+from typing import Any
+
+from cni.delegate.chain import Chain
+from cni.delegate.program import Target
+from cni.kernel.interface import Kernel, Namespace
+from cni.kernel.types import Address
+from cni.protocol.errors import CniError, Code
+
+log = logging.getLogger(__name__)
+
+_CONTAINER = "rail-hostgw-probe"
+"""The same one always: so the address that a killed agent's had can be given back."""
+_IFNAME = "eth0"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attached:
+    """The pod, as long as it is there."""
+
+    namespace: Namespace
+    addresses: Mapping[int, Address]
+    """By IP version."""
+    result: Mapping[str, Any]
+    """What the plugins have made of it."""
+
+
+class Probe:
+    """Attaches the pod, and sees to it that it stays attached.
+
+    Args:
+        kernel: makes its namespace.
+        chain: reads the primary network's plugins as they are now (CniError).
+        path: folders of CNI_PATH.
+        environ: what plugins inherit.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        chain: Callable[[], Chain],
+        path: tuple[str, ...],
+        environ: Mapping[str, str],
+    ) -> None:
+        self._kernel = kernel
+        self._read_chain = chain
+        self._path = path
+        self._environ = environ
+        self._undo = ExitStack()
+        self._chain: Chain | None = None
+        self.attached: Attached | None = None
+        self.problem = ""
+        """Why it is not attached, in words."""
+
+    @property
+    def network(self) -> str:
+        """The name of the network that it is attached to; empty while it is not."""
+        return self._chain.name if self._chain and self.attached else ""
+
+    def ensure(self) -> None:
+        """Attach it unless it is, and again when its network is another one, or says it is gone.
+
+        Raises:
+            CniError, KernelError: it could not be attached; `problem` says so too.
+        """
+        try:
+            chain = self._read_chain()
+            if self.attached and (chain != self._chain or not self._is_sound(self.attached)):
+                self.detach()
+            if not self.attached:
+                self._attach(chain)
+        except (CniError, OSError) as error:
+            self._say(str(error))
+            raise
+        self._say("")
+
+    def detach(self) -> None:
+        """Give its address back, and let it die; a plugin that fails is logged."""
+        attached, self.attached = self.attached, None
+        if attached and self._chain:
+            self._delete(self._chain, attached.namespace.path, attached.result)
+        self._undo.close()
+
+    def _attach(self, chain: Chain) -> None:
+        self._delete(chain, "", None)  # of an agent that was killed
+        with ExitStack() as made:
+            namespace = made.enter_context(self._kernel.new_namespace())
+            result = chain.add(self._target(namespace.path))
+            try:
+                addresses = _addresses(result)
+            except CniError:
+                self._delete(chain, namespace.path, result)
+                raise
+            self._undo = made.pop_all()
+        self._chain, self.attached = chain, Attached(namespace, addresses, result)
+        shown = ", ".join(map(str, addresses.values()))
+        log.info("paths are proven from %s, a pod of the network %s", shown, chain.name)
+
+    def _is_sound(self, attached: Attached) -> bool:
+        if self._chain is None or attached.namespace.find(_IFNAME) is None:
+            return False
+        try:
+            self._chain.check(self._target(attached.namespace.path), attached.result)
+        except CniError as error:
+            log.warning("the pod that paths are proven from is attached anew: %s", error)
+            return False
+        return True
+
+    def _delete(self, chain: Chain, netns: str, result: Mapping[str, Any] | None) -> None:
+        try:
+            chain.delete(self._target(netns), result)
+        except CniError as error:
+            log.warning("an address of the network %s may stay held: %s", chain.name, error)
+
+    def _target(self, netns: str) -> Target:
+        return Target(_CONTAINER, _IFNAME, netns, self._path, self._environ)
+
+    def _say(self, problem: str) -> None:
+        if problem and problem != self.problem:
+            log.warning("no path can be proven: %s", problem)
+        self.problem = problem
+
+
+def _addresses(result: Mapping[str, Any]) -> dict[int, Address]:
+    """Return the first address of each family (CniError: 999 when there is none)."""
+    found: dict[int, Address] = {}
+    try:
+        for each in result.get("ips") or ():
+            address = ip_interface(each["address"]).ip
+            found.setdefault(address.version, address)
+    except (TypeError, KeyError, ValueError):
+        found = {}
+    if not found:
+        raise CniError(
+            Code.DELEGATE_FAILED, "the primary network's plugins have given the pod no address"
+        )
+    return found

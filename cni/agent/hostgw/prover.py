@@ -1,0 +1,248 @@
+"""The round of it: look, ask, hear, decide and mark, again and again, in one thread."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Callable
+from contextlib import ExitStack
+from selectors import EVENT_READ, DefaultSelector
+from threading import Event
+
+from cni import __version__
+from cni.agent.hostgw import echo, table
+from cni.agent.hostgw.echo import EchoError, Way
+from cni.agent.hostgw.keeper import Keeper
+from cni.agent.hostgw.keys import Keys
+from cni.agent.hostgw.pairing import Own
+from cni.agent.hostgw.path import State
+from cni.agent.hostgw.peers import Letter, Peers
+from cni.agent.hostgw.probe import Attached
+from cni.agent.hostgw.settings import HostgwSettings, Mode
+from cni.agent.hostgw.sockets import Sockets
+from cni.hostgw.node import Node
+from cni.hostgw.prospect import Prospect, look_around
+from cni.hostgw.uplink import radios
+from cni.kernel.types import Network
+from cni.kernel.watching import Watch
+from cni.protocol.errors import CniError
+
+log = logging.getLogger(__name__)
+
+_SLICE = 10.0
+"""Seconds of one run."""
+_FINEST = 0.1
+"""Seconds between two decisions, at most."""
+_PERIOD = 10.0
+"""Seconds after which it is looked even if nothing is new."""
+_SETTLING = 0.05
+"""Seconds from the first news to the look: the rest of it comes right after."""
+_SPACING = 0.5
+"""Seconds from one look to the next at least: on a node pods come and go."""
+_SHARE = 5
+"""A look that took so long is not repeated before so many times as long."""
+
+
+class Prover:
+    """Proves the paths of one node.
+
+    Args:
+        node: where.
+        settings: what the operator has said.
+        keys: reads the keys as they are now (CniError).
+        attached: tells which pod of its own there is to prove from, and else why there is none.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        settings: HostgwSettings,
+        keys: Callable[[], Keys],
+        attached: Callable[[], tuple[Attached | None, str]],
+    ) -> None:
+        self._node = node
+        self._settings = settings
+        self._read_keys = keys
+        self._keys: Keys | None = None
+        self._read_attached = attached
+        self._ended = Event()
+        self._open = ExitStack()
+        self._selector = self._open.enter_context(DefaultSelector())
+        self._watch: Watch | None = None
+        self._sockets = Sockets(node.kernel.host, settings.port, self._selector)
+        self._own = Own()
+        self._wanted: frozenset[Network] = frozenset()
+        self._look_at, self._looked_at, self._look_took = 0.0, 0.0, 0.0
+        self._states: dict[Network, State] = {}
+        self._tick = min(_FINEST, settings.interval / 10)
+        self.prospect = Prospect()
+        """What the last look has found."""
+        self.problem = ""
+        """Why no peer can be spoken to, in words."""
+        self.keeper = Keeper(node, settings.table)
+        self.peers = Peers(settings.times, __version__)
+        self.refused = Counter[str]()
+        """Messages that were not taken, by why."""
+        self.switches = Counter[str]()
+        """Changes of a path's state, by the new one."""
+
+    @property
+    def mode(self) -> Mode:
+        """What is done, which may be less than what the operator wants."""
+        return "observe" if self.keeper.cannot_mark else self._settings.mode
+
+    def now(self) -> float:
+        """Return seconds since the boot, suspended time included."""
+        return self._node.kernel.uptime() / 1e9
+
+    def run(self) -> None:
+        """Prove paths for some seconds, or until it is interrupted.
+
+        Raises:
+            OSError, CniError: something was refused; nothing is marked any more, and it may be
+                called again.
+        """
+        try:
+            until = self.now() + _SLICE
+            while not self._ended.is_set() and self.now() < until:
+                self.turn()
+                self._hear(self.now() + self._tick)
+        except BaseException:
+            self._look_at = 0.0
+            self._ended.wait(1)  # else a defect would keep the processor busy
+            raise
+
+    def interrupt(self) -> None:
+        """Let `run` return soon; it is not called again."""
+        self._ended.set()
+
+    def look_soon(self) -> None:
+        """Look around as soon as may be."""
+        self._look_at = 0.0
+
+    def close(self) -> None:
+        """Take everything back, and say goodbye: nothing is sent straight any more."""
+        try:
+            if self._watch:  # else nothing of ours is there
+                self.keeper.withdraw()
+            for letter in self.peers.farewells():
+                self._send(letter)
+        finally:
+            self._sockets.close()
+            self._open.close()
+
+    # ── One turn ─────────────────────────────────────────────────────────────────────────────
+
+    def _begin(self) -> None:
+        if self._watch is None:
+            self.keeper.withdraw()  # what an agent before has left is proven by nobody
+            watch = self._open.enter_context(self._node.kernel.host.watch())
+            self._selector.register(watch, EVENT_READ, None)
+            self._watch = watch
+
+    def turn(self) -> None:
+        """Do what is due, and wait for nothing."""
+        self._begin()
+        now = self.now()
+        if now >= max(self._look_at, self._looked_at + max(_SPACING, _SHARE * self._look_took)):
+            self._look(now)
+        for letter in self.peers.ask(now):
+            self._send(letter)
+        self._settle(now)
+
+    def _look(self, now: float) -> None:
+        self._look_at, self._looked_at = now + _PERIOD, now
+        self._renew_keys()
+        self.prospect = seen = look_around(self._node.kernel.host, self._settings)
+        attached, no_probe = self._read_attached()
+        uplinks = {each.uplink.name for each in seen.candidates}
+        wireless = radios(uplinks, self._settings.uplink.wireless, self._node.sysfs)
+        self._own = Own(self.mode, wireless, attached.addresses if attached else {}, no_probe)
+        candidates = {each.peer.cidr: each for each in seen.candidates}
+        self.peers.see(candidates, {**seen.distant, **seen.refused}, self._own, now)
+        self.peers.settle(now)
+        self._keep(now)
+        self._sockets.follow({each.source for each in seen.candidates}, attached)
+        self._look_took = self.now() - now
+
+    def _keep(self, now: float) -> None:
+        wanted = [peer.candidate for peer in self.peers.all.values() if peer.is_wanted]
+        self._wanted = frozenset(candidate.peer.cidr for candidate in wanted)
+        plan = table.plan(
+            wanted, self.prospect.known, self._own.probes, self._settings,
+            marks=self.mode != "observe",
+        )  # fmt: skip
+        for network in self.keeper.keep(plan, self.prospect.candidates, now):
+            self.peers.restart(network, "its direct way has just been made", now)
+
+    def _settle(self, now: float) -> None:
+        self.peers.settle(now)
+        if frozenset(c for c, peer in self.peers.all.items() if peer.is_wanted) != self._wanted:
+            self._keep(now)
+        if not self.keeper.mark(self.peers.proofs(), now):
+            self._look_at = now
+        self._tell()
+
+    def _hear(self, until: float) -> None:
+        """Take what comes until the next turn."""
+        while (left := until - self.now()) > 0 and not self._ended.is_set():
+            for ready, _ in self._selector.select(left):
+                if ready.data is None:
+                    self._take_news()
+                else:
+                    self.receive(ready.data)
+
+    def _take_news(self) -> None:
+        if self._watch and self._watch.read():
+            self._look_at = min(self._look_at, self.now() + _SETTLING)
+
+    def receive(self, way: Way) -> None:
+        """Take what has come on a way."""
+        if self._keys is None:
+            return
+        for datagram in self._sockets.receive(way):
+            try:
+                message = echo.unpack(datagram.data, self._keys)
+            except EchoError as error:
+                self.refused[str(error)] += 1
+                continue
+            if message.way is not way:
+                self.refused["astray"] += 1
+                continue
+            answer = self.peers.take(message, datagram.source, self.now())
+            if answer:
+                self._send(answer, len(datagram.data))
+
+    def _send(self, letter: Letter, most: int = 0) -> None:
+        """Send a message; an answer is as long as its request, and never longer."""
+        if self._keys is None:
+            return
+        data = echo.pack(letter.echo, self._keys.own, most or letter.size)
+        if not most or len(data) <= most:
+            self._sockets.send(data, letter.echo.way, letter.source, letter.target)
+
+    def _renew_keys(self) -> None:
+        """Read the keys again: they may have been rotated; bad ones do not replace good ones."""
+        problem = ""
+        try:
+            self._keys = self._read_keys()
+        except CniError as error:
+            problem = str(error)
+        if problem and problem != self.problem:
+            log.error("%s", problem)
+        self.problem = problem
+
+    def _tell(self) -> None:
+        """Log and count the changes since the last time."""
+        states = {cidr: peer.path.state for cidr, peer in self.peers.all.items()}
+        for cidr, state in states.items():
+            if self._states.get(cidr, State.OVERLAY) is not state:
+                self.switches[state.value] += 1
+                peer = self.peers.all[cidr]
+                log.info("%s at %s: %s, %s", cidr, peer.talk.peer, state.value, peer.path.why)
+        for cidr in self._states.keys() - states.keys():
+            if self._states[cidr] is not State.OVERLAY:
+                self.switches[State.OVERLAY.value] += 1
+                why = self.peers.reasons.get(cidr, "it is no peer any more")
+                log.info("%s: %s, %s", cidr, State.OVERLAY.value, why)
+        self._states = states
