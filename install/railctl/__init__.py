@@ -11,6 +11,7 @@ from install.railctl.attachments import attachments
 from install.railctl.fabric import fabric
 from install.railctl.functions import vf
 from install.railctl.ipam import ipam
+from install.railctl.peers import peers
 from install.railctl.version import version
 
 app = typer.Typer(
@@ -20,6 +21,7 @@ app = typer.Typer(
 )
 app.command()(attachments)
 app.command()(addresses)
+app.command()(peers)
 app.command()(version)
 app.add_typer(vf, name="vf")
 app.add_typer(fabric, name="fabric")

@@ -12,7 +12,7 @@ import typer
 
 from cni.host.paths import Paths
 from cni.rail.attachment import Attachments, Record
-from install.railctl.output import Output, write
+from install.railctl.output import Output, age, write
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -40,7 +40,7 @@ def _rows(records: list[Record]) -> Iterator[dict[str, str]]:
             "container": record.attachment.container_id,
             "interface": record.attachment.ifname,
             "addresses": " ".join(map(str, record.addresses)),
-            "age": _age(now - record.started) if same_boot else "",
+            "age": age((now - record.started) / 1e9) if same_boot else "",
             "state": _state(record, same_boot=same_boot),
         }
 
@@ -51,9 +51,3 @@ def _state(record: Record, *, same_boot: bool) -> str:
     if record.unrestored:
         return "not yet as it was"
     return "attached" if record.attached else "unfinished"
-
-
-def _age(nanoseconds: int) -> str:
-    minutes, seconds = divmod(nanoseconds // 1_000_000_000, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{seconds:02}s"

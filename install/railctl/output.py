@@ -47,6 +47,13 @@ def write(title: str, rows: Sequence[dict[str, str]], output: Output, *, empty: 
         typer.echo("  ".join(cells).rstrip())
 
 
+def age(seconds: float) -> str:
+    """Return a time that has passed, for a person."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s"
+
+
 def _fold(title: str, rows: Sequence[dict[str, str]]) -> None:
     """Write a table that is as wide as the terminal."""
     from rich.console import Console

@@ -39,6 +39,8 @@ class Keeper:
         self._put: dict[Route | Rule | Marking, float] = {}
         self.cannot_mark = ""
         """Why nothing can be marked here, in words."""
+        self.problem = ""
+        """What the kernel has refused, in words."""
         self.healed = 0
         """How often something of ours was put back that another program had removed."""
 
@@ -54,14 +56,14 @@ class Keeper:
             The pod networks whose direct way was not as it should be: no proof of it counts.
 
         Raises:
-            KernelError: the kernel has refused a step; the others are done.
+            KernelError: the kernel could not be looked at, or a filter not be loosened.
             CniError: code 11 when a plugin is at it for too long.
         """
         with self._node.locks.host_routes(_PATIENCE):
             self._loosen(near)
             found = refresh.find(self._host, self._table)
             steps = decision.steps(plan.wanted, found, self._table)
-            take(self._host, [step for step in steps if self._may_take(step, now)])
+            self._take([step for step in steps if self._may_take(step, now)])
             self._keep_marking(plan.marking, now)
         coming = [step.what for step in steps if step.change is Change.ADD]
         if any(isinstance(what, Rule) for what in coming):
@@ -118,6 +120,17 @@ class Keeper:
         if loosened != kept:
             notes.write(loosened)
 
+    def _take(self, steps: Collection[Step]) -> None:
+        """Take the steps; what the kernel refuses is tried again with the next look."""
+        problem = ""
+        try:
+            take(self._host, steps)
+        except KernelError as error:
+            problem = "; ".join((str(error), *getattr(error, "__notes__", ())))
+        if problem and problem != self.problem:
+            log.error("not everything is as it should be: %s", problem)
+        self.problem = problem
+
     def _may_take(self, step: Step, now: float) -> bool:
         if step.change is Change.REMOVE:
             self._put.pop(step.what, None)
@@ -135,15 +148,18 @@ class Keeper:
         return True
 
     def _keep_marking(self, marking: Marking | None, now: float) -> None:
-        if marking is None or self.cannot_mark:
+        if marking is None:
             return
+        problem = ""
         try:
             if not self._host.has_marking(marking) and self._may_put(marking, now):
                 self._marked = {}
                 self._host.set_marking(marking)
         except KernelError as error:
-            self.cannot_mark = str(error)
-            log.error("paths are only observed, for nothing can be marked: %s", error)  # noqa: TRY400
+            problem = str(error)
+        if problem and problem != self.cannot_mark:
+            log.error("paths are only observed, for nothing can be marked: %s", problem)
+        self.cannot_mark = problem
 
 
 def _words(what: Route | Rule | Marking) -> str:

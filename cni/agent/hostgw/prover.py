@@ -99,8 +99,8 @@ class Prover:
         """Prove paths for some seconds, or until it is interrupted.
 
         Raises:
-            OSError, CniError: something was refused; nothing is marked any more, and it may be
-                called again.
+            OSError, CniError: something was refused; what is marked expires, and it may be called
+                again.
         """
         try:
             until = self.now() + _SLICE
@@ -166,11 +166,12 @@ class Prover:
         self._look_took = self.now() - now
 
     def _keep(self, now: float) -> None:
+        self._mark(now)  # no mark may outlast what it was proven of
         wanted = [peer.candidate for peer in self.peers.all.values() if peer.is_wanted]
         self._wanted = frozenset(candidate.peer.cidr for candidate in wanted)
         plan = table.plan(
             wanted, self.prospect.known, self._own.probes, self._settings,
-            marks=self.mode != "observe",
+            marks=self._settings.mode != "observe",
         )  # fmt: skip
         for network in self.keeper.keep(plan, self.prospect.candidates, now):
             self.peers.restart(network, "its direct way has just been made", now)
@@ -179,9 +180,12 @@ class Prover:
         self.peers.settle(now)
         if frozenset(c for c, peer in self.peers.all.items() if peer.is_wanted) != self._wanted:
             self._keep(now)
+        self._mark(now)
+        self._tell()
+
+    def _mark(self, now: float) -> None:
         if not self.keeper.mark(self.peers.proofs(), now):
             self._look_at = now
-        self._tell()
 
     def _hear(self, until: float) -> None:
         """Take what comes until the next turn."""
