@@ -162,10 +162,10 @@ def test_differences_are_what_no_add_has_left() -> None:
     assert list(differences(want, Found(), TABLE)) == []  # nobody may have answered
 
 
-@pytest.mark.parametrize("more", [{"mark": 64, "mask": 64}, {"ip_protocol": 17, "port": 4790}])
-def test_a_rule_is_told_from_another_ones_by_all_that_it_says(more: dict[str, int]) -> None:
+@pytest.mark.parametrize(("mark", "port"), [(64, 0), (0, 4790)])
+def test_a_rule_is_told_from_another_ones_by_all_that_it_says(mark: int, port: int) -> None:
     plain = _rule(NETWORKS[0], TABLE, PROTOCOL, 5000)
-    want = replace(plain, **more)
+    want = replace(plain, mark=mark, mask=mark, port=port)
     others = [replace(plain, protocol=99), replace(want, priority=4999, protocol=99)]
 
     assert steps(Wanted(rules=(want,)), Found(rules=others), TABLE) == [Step(Change.ADD, want)]
