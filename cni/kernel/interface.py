@@ -18,11 +18,13 @@ from cni.kernel.functions import (
     VfSettings,
     VirtualFunction,
 )
+from cni.kernel.marking import Marks
 from cni.kernel.neighbourhood import Neighbourhood
-from cni.kernel.types import Address, Interface, Link, NetnsId, Route, Rule
+from cni.kernel.routing import Routing
+from cni.kernel.types import Interface, Link, NetnsId
 
 
-class Namespace(Neighbourhood, Speaking, Protocol):
+class Namespace(Neighbourhood, Routing, Marks, Speaking, Protocol):
     """One network namespace, open."""
 
     @property
@@ -123,45 +125,6 @@ class Namespace(Neighbourhood, Speaking, Protocol):
 
     def add_address(self, index: int, address: Interface) -> None:
         """`ip address add A dev X nodad`, and the broadcast address where the subnet has one."""
-        ...
-
-    def routes(self, index: int) -> Sequence[Route]:
-        """Return every route out of a link, of both families, in every table."""
-        ...
-
-    def table(self, number: int) -> Sequence[Route]:
-        """Return every route of a table, of both families; one that leads nowhere has index 0."""
-        ...
-
-    def way_to(self, destination: Address) -> Route | None:
-        """Return how a packet of the host would leave (`ip route get`), None for not at all."""
-        ...
-
-    def add_route(self, route: Route) -> None:
-        """`ip route add …`."""
-        ...
-
-    def remove_route(self, route: Route) -> None:
-        """`ip route del …`; ESRCH when there is none."""
-        ...
-
-    def rules(self) -> Sequence[Rule]:
-        """Return the rules of both families (`ip rule`); those that say more are left out."""
-        ...
-
-    def add_rule(self, rule: Rule) -> None:
-        """`ip rule add …`; EEXIST when it is there, EINVAL for port 65535.
-
-        Older kernels refuse it as well when another protocol has made one that says the same.
-        """
-        ...
-
-    def remove_rule(self, rule: Rule) -> None:
-        """`ip rule del …`; ENOENT when there is none.
-
-        What it leaves open, any rule has, and the first one goes: without a protocol anybody's,
-        without a mark or `to` one with them.
-        """
         ...
 
     def sysctl(self, key: str) -> str | None:

@@ -13,13 +13,20 @@ from typing import Protocol
 
 from cni.kernel.types import Network
 
+SHORTEST = 0.02
+"""Seconds; what is less than a tick of the kernel's clock, it takes for ever."""
+
 
 @dataclass(frozen=True, slots=True)
 class Marking:
-    """A table of family inet that marks what the host sends and forwards to some networks."""
+    """A table that marks what the host sends and forwards to some networks.
+
+    One for each version, of the families `ip` and `ip6`: `inet` can mark what the host itself
+    sends from Linux 5.2 on.
+    """
 
     table: str
-    """Its name, which nobody else's has."""
+    """The name of both, which nobody else's have."""
     mark: int
     """The bits that are set; the others of a packet's mark stay."""
     sizes: frozenset[tuple[int, int]]
@@ -41,7 +48,7 @@ class Marks(Protocol):
         ...
 
     def remove_marking(self, table: str) -> None:
-        """`nft delete table inet TABLE`; no error when there is none."""
+        """`nft delete table ip TABLE`, and `ip6`; no error when there is none."""
         ...
 
     def marked(self, table: str) -> Mapping[Network, float]:
@@ -50,6 +57,10 @@ class Marks(Protocol):
 
     def mark(self, table: str, networks: Mapping[Network, float]) -> None:
         """Mark networks for so many seconds from now on, whether they are marked or not.
+
+        Args:
+            table: its name.
+            networks: each with its seconds; less than `SHORTEST` counts as that.
 
         Raises:
             KernelError: ENOENT when the table, or the set for one of them, is not there; then none

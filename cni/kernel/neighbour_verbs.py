@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 from cni.kernel import neighbour_messages, netlink, nft_messages, solicitation
+from cni.kernel.settling import settled
 from cni.kernel.types import (
     Address,
     Forwarding,
@@ -68,10 +69,13 @@ class NeighbourVerbs(ABC):
 
     def drops_forwarded(self) -> Sequence[str]:
         """`nft list chains`; none where the kernel has no nftables."""
-        request = nft_messages.chains_request()
+
+        def ask() -> list[bytes]:
+            return netlink.ask(netlink.NETFILTER, nft_messages.chains_request())
+
         with kernel_errors("nft list chains"):
             try:
-                found = self._run(lambda: netlink.ask(netlink.NETFILTER, request))
+                found = settled("nft list chains", lambda: self._run(ask))
             except OSError as error:
                 if error.errno not in _NO_NFTABLES:
                     raise

@@ -19,6 +19,8 @@ NESTED = 0x8000
 """Of an attribute's type: it holds attributes."""
 
 _SOL_NETLINK = 270
+_SO_SNDBUFFORCE = 32
+_LEAST_TO_SEND = 1 << 17
 _CAP_ACK, _EXT_ACK, _STRICT = 10, 11, 12
 _ERROR, _DONE = 2, 3
 _CAPPED, _ACK_TLVS = 0x100, 0x200
@@ -130,6 +132,30 @@ def exchange(asker: socket.socket, request: bytes) -> list[bytes]:
                     raise InterruptedError(errno.EINTR, "the table changed while it was read")
                 return answers
             answers.append(body)
+
+
+def commit(asker: socket.socket, batch: bytes) -> None:
+    """Send requests that are done together or not at all; the last one asks for the answer.
+
+    Raises:
+        OSError: what the kernel answered to the first that it refused, or to all of them.
+    """
+    asker.setsockopt(socket.SOL_SOCKET, _SO_SNDBUFFORCE, max(_LEAST_TO_SEND, 2 * len(batch)))
+    asker.send(batch)
+    # Whatever it says, it has said before it lets the sending return.
+    asker.settimeout(0)
+    answers: list[tuple[int, bytes]] = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            data, sender = asker.recvfrom(_LONGEST)
+            if not (sender and sender[0]):
+                answers += [
+                    (flags, body) for kind, flags, body in _messages(data) if kind == _ERROR
+                ]
+    if not answers:
+        raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+    for flags, body in answers:
+        _require_success(flags, body)
 
 
 def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -20,8 +20,10 @@ from cni.kernel import (
 from cni.kernel.datagram_verbs import DatagramVerbs
 from cni.kernel.function_verbs import FunctionVerbs
 from cni.kernel.interface import Namespace
+from cni.kernel.marking_verbs import MarkingVerbs
 from cni.kernel.messages import Ask
 from cni.kernel.neighbour_verbs import NeighbourVerbs
+from cni.kernel.settling import settled
 from cni.kernel.types import (
     Address,
     Interface,
@@ -33,8 +35,6 @@ from cni.kernel.types import (
     kernel_errors,
 )
 
-_DUMP_PATIENCE = 2.0
-"""Seconds for a table to come to rest, on a node where many pods start at once."""
 _NO_WAY = frozenset({
     errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.EAFNOSUPPORT,
     errno.EOPNOTSUPP,
@@ -44,7 +44,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 """Seconds between two looks, doubling from the first to the second."""
 
 
-class RtnetlinkNamespace(DatagramVerbs, FunctionVerbs, NeighbourVerbs):
+class RtnetlinkNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs):
     """One network namespace of the running kernel; keeps the `Namespace` protocol."""
 
     def __init__(self, path: str) -> None:
@@ -264,17 +264,9 @@ class RtnetlinkNamespace(DatagramVerbs, FunctionVerbs, NeighbourVerbs):
     ) -> list[bytes]:
         """Read a whole table, or what the request names of it; again, when it changed meanwhile."""
         strictly = narrow or index > 0
-        deadline, pause = time.monotonic() + _DUMP_PATIENCE, _FIRST_PAUSE
-        while True:
-            try:
-                return self._request(request, words, index, strictly=strictly)
-            except KernelError as error:
-                if error.errno != errno.EINTR:
-                    raise
-            if time.monotonic() > deadline:
-                raise KernelError(f"ip {words}", errno.EAGAIN, "the table kept changing")
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE)
+        return settled(
+            f"ip {words}", lambda: self._request(request, words, index, strictly=strictly)
+        )
 
     def _request(
         self, request: bytes, words: str, index: int = 0, more: str = "", *, strictly: bool = False

@@ -10,8 +10,9 @@ from ipaddress import IPv6Address, ip_network
 
 from cni.kernel.fake import lifecycle, routing, sysctls
 from cni.kernel.fake.hardware import Hardware
-from cni.kernel.fake.model import SECOND, Announcement, Device, Machine, Netns
+from cni.kernel.fake.model import HOST, SECOND, Announcement, Device, Machine, Netns
 from cni.kernel.fake.namespace import FakeNamespace
+from cni.kernel.fake.netfilter import Netfilter
 from cni.kernel.interface import Namespace
 from cni.kernel.types import (
     Address,
@@ -23,12 +24,10 @@ from cni.kernel.types import (
     Route,
 )
 
-HOST = "/proc/self/ns/net"
-
 _FIRST_INODE = 4026531840
 
 
-class FakeKernel(Hardware):
+class FakeKernel(Hardware, Netfilter):
     """A kernel in memory; keeps the `Kernel` protocol.
 
     Args:
@@ -143,10 +142,6 @@ class FakeKernel(Hardware):
     ) -> None:
         """`bridge fdb append MAC dev NAME dst DESTINATION`."""
         self._device(name, path).forwarding.append(Forwarding(mac, destination))
-
-    def drop_forwarded(self, chain: str, *, path: str = HOST) -> None:
-        """`nft add chain FAMILY TABLE CHAIN { type filter hook forward …; policy drop; }`."""
-        self._at(path).dropping.append(chain)
 
     def make_wireless(self, name: str) -> None:
         """Let a device of the host be a radio."""

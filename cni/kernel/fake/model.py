@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cni.kernel.fake import sysctls
+from cni.kernel.marking import Marking
 from cni.kernel.types import (
     Address,
     Forwarding,
@@ -14,6 +15,7 @@ from cni.kernel.types import (
     Link,
     Neighbour,
     NetnsId,
+    Network,
     Route,
     Rule,
 )
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from cni.kernel.fake.datagram_verbs import FakeDatagrams
     from cni.kernel.fake.functions import Pf, RdmaUnit, Vf
 
+HOST = "/proc/self/ns/net"
 SECOND = 1_000_000_000
 
 _DEVICE_OF_NSFS = 4
@@ -87,6 +90,25 @@ class Device:
 
 
 @dataclass(eq=False, slots=True)
+class MarkingTable:
+    """nftables' tables of one name, for both versions."""
+
+    marking: Marking
+    marks: bool = True
+    """Whether the rules are there, or only the sets."""
+    until: dict[Network, int] = field(default_factory=dict)
+    """When each network was to expire."""
+
+    def can_hold(self, network: Network) -> bool:
+        """Return whether there is a set for it."""
+        return (network.version, network.prefixlen) in self.marking.sizes
+
+    def left(self, now: int) -> dict[Network, float]:
+        """Return what is marked at this time, and for how many more seconds."""
+        return {n: (end - now) / SECOND for n, end in self.until.items() if end > now}
+
+
+@dataclass(eq=False, slots=True)
 class Netns:
     """A network namespace."""
 
@@ -103,6 +125,7 @@ class Netns:
     """nftables' chains that drop what is forwarded."""
     sockets: dict[tuple[Address, int], FakeDatagrams] = field(default_factory=dict)
     """What is open for UDP."""
+    markings: dict[str, MarkingTable] = field(default_factory=dict)
     neighbours: list[Netns] = field(default_factory=list)
     """The other namespaces that links here lead to; the position is the nsid."""
     last_index: int = 0
@@ -206,3 +229,5 @@ class Machine:
     pfs: list[Pf] = field(default_factory=list)
     rdma_devices: list[RdmaUnit] = field(default_factory=list)
     rdma_is_exclusive: bool = False
+    nftables: bool = True
+    """Whether the kernel has them."""

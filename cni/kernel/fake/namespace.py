@@ -12,6 +12,7 @@ from cni.kernel import frames, messages, rule_messages
 from cni.kernel.fake import lifecycle, routing
 from cni.kernel.fake.datagram_verbs import DatagramVerbs
 from cni.kernel.fake.function_verbs import FunctionVerbs
+from cni.kernel.fake.marking_verbs import MarkingVerbs
 from cni.kernel.fake.model import SECOND, Announcement, Device
 from cni.kernel.fake.neighbour_verbs import NeighbourVerbs
 from cni.kernel.fake.verbs import refused
@@ -31,7 +32,7 @@ _GROUP_ADDRESS = 1
 """The bit of a MAC's first octet that makes it a group's."""
 
 
-class FakeNamespace(DatagramVerbs, FunctionVerbs, NeighbourVerbs):
+class FakeNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs):
     """One network namespace of the fake; keeps the `Namespace` protocol."""
 
     def links(self) -> Sequence[Link]:

@@ -61,8 +61,8 @@ class NeighbourVerbs(Verbs):
         return answers
 
     def drops_forwarded(self) -> Sequence[str]:
-        """`nft list chains`."""
-        return tuple(self.netns.dropping)
+        """`nft list chains`; none where the kernel has no nftables."""
+        return tuple(self.netns.dropping) if self._machine.nftables else ()
 
 
 def _there(device: Device) -> dict[Address, str]:

@@ -9,8 +9,8 @@ from cni.kernel.netlink import ACK, CREATE, NESTED, NETFILTER, attribute, exchan
 
 _BATCH_BEGIN, _BATCH_END = 16, 17
 _SUBSYSTEM = 10
-_NEW_TABLE, _NEW_CHAIN = 0, 3
-_INET = 1
+_NEW_TABLE, _NEW_CHAIN, _DELETE_RULE = 0, 3, 8
+_INET, IP, IP6 = 1, 2, 10
 _FORWARD = 2
 
 
@@ -37,8 +37,13 @@ def nft_chain(table: str, name: str, *, drop: bool) -> bytes:
     return _request(_NEW_CHAIN, body + _number(5, 0 if drop else 1) + _text(7, "filter"))
 
 
-def _request(kind: int, attributes: bytes) -> bytes:
-    header = struct.pack("!BBH", _INET, 0, 0)
+def nft_flush(family: int, table: str, chain: str) -> bytes:
+    """`nft flush chain FAMILY TABLE CHAIN`."""
+    return _request(_DELETE_RULE, _text(1, table) + _text(2, chain), family)
+
+
+def _request(kind: int, attributes: bytes, family: int = _INET) -> bytes:
+    header = struct.pack("!BBH", family, 0, 0)
     return message(_SUBSYSTEM << 8 | kind, ACK | CREATE, header + attributes)
 
 

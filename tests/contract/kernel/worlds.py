@@ -27,7 +27,7 @@ from cni.kernel.linux import LinuxKernel
 from cni.kernel.netns import NetnsThread
 from cni.kernel.sysfs import LinuxSysfs
 from cni.kernel.types import KernelError, Link
-from tests.contract.kernel.nftables import nft, nft_chain, nft_table
+from tests.contract.kernel.nftables import IP, nft, nft_chain, nft_flush, nft_table
 
 HOST = "/proc/self/ns/net"
 
@@ -78,6 +78,12 @@ class World(Protocol):
     def drop_forwarded(self, path: str) -> str:
         """Make a chain that drops what is forwarded; return its family, table and name."""
         ...
+
+    def flush_marking(self, table: str, path: str) -> None:
+        """Remove the rules of a table that marks, and leave its sets."""
+        ...
+
+    def pass_time(self, seconds: float) -> None: ...
 
     def connect_later(self, peer: str, path: str, seconds: float) -> None:
         """Set a veth's peer up after a while."""
@@ -152,6 +158,12 @@ class FakeWorld:
     def drop_forwarded(self, path: str) -> str:
         self.kernel.drop_forwarded("inet filter forward", path=path)
         return "inet filter forward"
+
+    def flush_marking(self, table: str, path: str) -> None:
+        self.kernel.flush_table(table, path=path)
+
+    def pass_time(self, seconds: float) -> None:
+        self.kernel.advance(seconds)
 
     def connect_later(self, peer: str, path: str, seconds: float) -> None:
         with self.kernel.open(path) as namespace:
@@ -247,11 +259,21 @@ class LinuxWorld:
         run("bridge", *inside(path), "fdb", "append", *entry)
 
     def drop_forwarded(self, path: str) -> str:
+        self.nft(path, nft_table("filter"), nft_chain("filter", "forward", drop=True))
+        return "inet filter forward"
+
+    def flush_marking(self, table: str, path: str) -> None:
+        self.nft(path, nft_flush(IP, table, "output"))
+
+    def nft(self, path: str, *requests: bytes) -> None:
+        """Send nftables' requests, one after the other."""
         with NetnsThread() as thread:
             thread.enter(path)
-            for request in (nft_table("filter"), nft_chain("filter", "forward", drop=True)):
+            for request in requests:
                 thread.run(partial(nft, request))
-        return "inet filter forward"
+
+    def pass_time(self, seconds: float) -> None:
+        time.sleep(seconds)
 
     def connect_later(self, peer: str, path: str, seconds: float) -> None:
         timer = threading.Timer(seconds, ip, [*inside(path), "link", "set", peer, "up"])

@@ -137,3 +137,29 @@ def test_the_running_kernel_answers() -> None:
     nobody = netlink.message(18, netlink.ACK, struct.pack("=BxHiII", 0, 0, 99999, 0, 0))
     with pytest.raises(OSError, match="No such device"):
         netlink.ask(netlink.ROUTE, nobody)
+
+
+def test_a_batch_that_is_done(ends: tuple[socket.socket, socket.socket]) -> None:
+    asker, kernel = ends
+    kernel.send(acknowledgement())
+
+    netlink.commit(asker, b"begin" + REQUEST + b"end")
+    assert kernel.recv(100) == b"begin" + REQUEST + b"end"
+
+
+def test_of_a_batch_the_first_refusal_is_told(ends: tuple[socket.socket, socket.socket]) -> None:
+    asker, kernel = ends
+    for number in (0, errno.ENOENT, errno.EEXIST, 0):
+        kernel.send(acknowledgement(number))
+
+    with pytest.raises(OSError, match="No such file") as refusal:
+        netlink.commit(asker, REQUEST)
+    assert refusal.value.errno == errno.ENOENT
+
+
+def test_a_batch_that_nothing_is_said_about(ends: tuple[socket.socket, socket.socket]) -> None:
+    asker, kernel = ends
+    kernel.send(message(16, b"of something else"))
+    with pytest.raises(OSError, match="timed out") as refusal:
+        netlink.commit(asker, REQUEST)
+    assert refusal.value.errno == errno.ETIMEDOUT

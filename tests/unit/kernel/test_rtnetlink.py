@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from cni.kernel import netns, rtnetlink
+from cni.kernel import netns, settling
 from cni.kernel.rtnetlink import RtnetlinkNamespace
 from cni.kernel.types import KernelError
 
@@ -43,7 +43,7 @@ def test_an_interrupted_dump_is_read_again() -> None:
 
 
 def test_a_table_that_never_comes_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rtnetlink, "_DUMP_PATIENCE", 0.05)
+    monkeypatch.setattr(settling, "_PATIENCE", 0.05)
     with pytest.raises(KernelError, match="kept changing") as refusal:
         Scripted(10_000).links()
     assert refusal.value.errno == errno.EAGAIN

@@ -1,0 +1,43 @@
+"""What a test does to the fake's nftables from outside, and asks of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from cni.kernel.fake.model import HOST, Machine, Netns
+from cni.kernel.types import Address
+
+
+class Netfilter(ABC):
+    """The nftables of a fake kernel."""
+
+    machine: Machine
+
+    @abstractmethod
+    def _at(self, path: str) -> Netns:
+        """Return the namespace at a path."""
+
+    def remove_nftables(self) -> None:
+        """Let the kernel be one that was built without them."""
+        self.machine.nftables = False
+
+    def drop_forwarded(self, chain: str, *, path: str = HOST) -> None:
+        """`nft add chain FAMILY TABLE CHAIN { type filter hook forward …; policy drop; }`."""
+        self._at(path).dropping.append(chain)
+
+    def flush_table(self, table: str, *, path: str = HOST) -> None:
+        """`nft flush table ip TABLE`, and `ip6`: a table that marks has its sets, and no rules."""
+        self._at(path).markings[table].marks = False
+
+    def delete_table(self, table: str, *, path: str = HOST) -> None:
+        """`nft delete table ip TABLE`, and `ip6`."""
+        del self._at(path).markings[table]
+
+    def mark_of(self, destination: Address, *, path: str = HOST) -> int:
+        """Return the mark that a packet gets on its way to a destination, sent or forwarded."""
+        mark = 0
+        for table in self._at(path).markings.values():
+            marked = table.left(self.machine.now) if table.marks else {}
+            if any(destination in network for network in marked):
+                mark |= table.marking.mark
+        return mark
