@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from cni.agent.config import AgentConfig
+from cni.agent.hostgw.settings import HostgwSettings
 from cni.hostgw.config import HostgwConfig, StaticPeer, Uplink
 from cni.protocol.config import Config
 from cni.rail.config import RailConfig
@@ -45,6 +46,7 @@ _INTERNAL = {"type", "runtimeConfig", "declared"}
         (Fabric, "### The node file"),
         (RailEntry, "### The node file"),
         (AgentConfig, "### The agent's settings"),
+        (HostgwSettings, "### The agent's settings"),
     ],
 )
 def test_every_key_is_in_the_readmes_tables(model: type[Config], heading: str) -> None:
