@@ -97,12 +97,13 @@ def steps(wanted: Wanted, found: Found, table: int) -> list[Step]:
     another program has put into our table, or made a rule of, stays, and stands in for ours.
     """
     ours, our_rules = ours_of(found, table)
-    taken = {(route.dst, route.priority) for route in found.routes if route not in ours}
+    standing, lasting = frozenset(ours), frozenset(wanted.routes)
+    taken = {(route.dst, route.priority) for route in found.routes if route not in standing}
     said = {_what_it_says(rule) for rule in found.rules if rule not in our_rules}
     coming = [
         route
         for route in wanted.routes
-        if route not in ours and (route.dst, route.priority) not in taken
+        if route not in standing and (route.dst, route.priority) not in taken
     ]
     leading = [
         rule
@@ -110,7 +111,7 @@ def steps(wanted: Wanted, found: Found, table: int) -> list[Step]:
         if rule not in our_rules and _what_it_says(rule) not in said
     ]  # fmt: skip
     return [
-        *(Step(Change.REMOVE, route) for route in ours if route not in wanted.routes),
+        *(Step(Change.REMOVE, route) for route in ours if route not in lasting),
         *(Step(Change.ADD, route) for route in coming),
         *(Step(Change.ADD, rule) for rule in leading),
         *(Step(Change.REMOVE, rule) for rule in our_rules if rule not in wanted.rules),

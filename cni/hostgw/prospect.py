@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from cni.hostgw import backends, peers, terrain
@@ -11,7 +11,7 @@ from cni.hostgw.landscape import Landscape, look
 from cni.hostgw.peers import Peer
 from cni.hostgw.terrain import Candidate
 from cni.kernel.interface import Namespace
-from cni.kernel.types import Network
+from cni.kernel.types import Interface, Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,12 @@ def _judge(
     host: Namespace, allowed: Collection[Peer], landscape: Landscape, terms: Terms
 ) -> tuple[list[Candidate], dict[Network, str]]:
     candidates, distant = [], {}
+    held: dict[int, Sequence[Interface]] = {}
     for peer in allowed:
         way = host.way_to(peer.address)
-        own = host.addresses(way.index) if way else ()
+        if way and way.index not in held:
+            held[way.index] = host.addresses(way.index)
+        own = held[way.index] if way else ()
         judged = terrain.candidate(peer, way, landscape, own, terms.uplink)
         if isinstance(judged, Candidate):
             candidates.append(judged)
