@@ -22,9 +22,10 @@ from cni.kernel.marking import Marks
 from cni.kernel.neighbourhood import Neighbourhood
 from cni.kernel.routing import Routing
 from cni.kernel.types import Interface, Link, NetnsId
+from cni.kernel.watching import Watching
 
 
-class Namespace(Neighbourhood, Routing, Marks, Speaking, Protocol):
+class Namespace(Neighbourhood, Routing, Marks, Speaking, Watching, Protocol):
     """One network namespace, open."""
 
     @property

@@ -10,7 +10,7 @@ import errno
 import os
 import socket
 import struct
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 
 ROUTE, NETFILTER, RDMA = 0, 12, 20
 REQUEST, ACK, DUMP = 0x1, 0x4, 0x300
@@ -19,7 +19,8 @@ NESTED = 0x8000
 """Of an attribute's type: it holds attributes."""
 
 _SOL_NETLINK = 270
-_SO_SNDBUFFORCE = 32
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
+_ADD_MEMBERSHIP = 1
 _LEAST_TO_SEND = 1 << 17
 _CAP_ACK, _EXT_ACK, _STRICT = 10, 11, 12
 _ERROR, _DONE = 2, 3
@@ -158,14 +159,47 @@ def commit(asker: socket.socket, batch: bytes) -> None:
         _require_success(flags, body)
 
 
-def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield type, flags and body of each message of ours."""
+def open_listener(groups: Iterable[int], room: int) -> socket.socket:
+    """Return a socket that hears what rtnetlink tells of the calling thread's namespace.
+
+    It does not wait.  Who has not read it soon enough gets ENOBUFS, once (`hear`).
+
+    Args:
+        groups: RTNLGRP_*.
+        room: for what has not been read, in octets; the kernel doubles it for what it adds.
+    """
+    listener = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, ROUTE)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, room)
+        listener.connect((0, 0))  # as for an asker
+        for group in groups:
+            listener.setsockopt(_SOL_NETLINK, _ADD_MEMBERSHIP, group)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def hear(listener: socket.socket) -> bytes:
+    """Return messages of the kernel, for `split`; none of what somebody else has sent."""
+    data, sender = listener.recvfrom(_LONGEST)
+    return b"" if sender and sender[0] else data
+
+
+def split(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
+    """Yield type, flags, sequence number and body of each message."""
     offset = 0
     while offset + _HEADER.size <= len(data):
         length, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)
-        if sequence == _SEQUENCE:
-            yield kind, flags, data[offset + _HEADER.size : offset + length]
+        yield kind, flags, sequence, data[offset + _HEADER.size : offset + length]
         offset += _aligned(max(length, _HEADER.size))
+
+
+def _messages(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield type, flags and body of each message of ours."""
+    for kind, flags, sequence, body in split(data):
+        if sequence == _SEQUENCE:
+            yield kind, flags, body
 
 
 def _require_success(flags: int, body: bytes) -> None:

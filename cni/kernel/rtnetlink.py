@@ -34,6 +34,7 @@ from cni.kernel.types import (
     Rule,
     kernel_errors,
 )
+from cni.kernel.watching_verbs import WatchingVerbs
 
 _NO_WAY = frozenset({
     errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EACCES, errno.EINVAL, errno.EAFNOSUPPORT,
@@ -44,7 +45,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 """Seconds between two looks, doubling from the first to the second."""
 
 
-class RtnetlinkNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs):
+class RtnetlinkNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs, WatchingVerbs):
     """One network namespace of the running kernel; keeps the `Namespace` protocol."""
 
     def __init__(self, path: str) -> None:

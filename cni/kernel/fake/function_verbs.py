@@ -35,6 +35,7 @@ class FunctionVerbs(Verbs):
             if refusal := device.pf.refusal(one, self._machine.now):
                 raise refused(verb, refusal)
             device.pf.vfs[number].impose(one)
+            device.tell_of_carrier()
 
     def rdma_devices(self) -> Sequence[RdmaDevice]:
         """`rdma dev show`."""

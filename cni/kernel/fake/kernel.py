@@ -23,6 +23,7 @@ from cni.kernel.types import (
     NetnsId,
     Route,
 )
+from cni.kernel.watching import News
 
 _FIRST_INODE = 4026531840
 
@@ -97,7 +98,11 @@ class FakeKernel(Hardware, Netfilter):
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
+        before = self.machine.now
         self.machine.now += int(seconds * SECOND)
+        for netns in self._namespaces:
+            if netns.watches:
+                lifecycle.pass_time(netns, before, self.machine.now)
 
     def add_namespace(self, path: str) -> NetnsId:
         """`ip netns add`: a namespace with nothing but `lo`, which is down."""
@@ -136,12 +141,23 @@ class FakeKernel(Hardware, Netfilter):
     ) -> None:
         """`ip neighbour add ADDRESS lladdr MAC dev NAME nud permanent`, or stale."""
         self._device(name, path).neighbours.append(Neighbour(address, mac, permanent))
+        if permanent:
+            self._at(path).tell(News.NEIGHBOUR)
+
+    def remove_neighbour(self, name: str, address: Address, *, path: str = HOST) -> None:
+        """`ip neighbour delete ADDRESS dev NAME`."""
+        neighbours = self._device(name, path).neighbours
+        found = next(neighbour for neighbour in neighbours if neighbour.address == address)
+        neighbours.remove(found)
+        if found.permanent:
+            self._at(path).tell(News.NEIGHBOUR)
 
     def add_forwarding(
         self, name: str, mac: str, destination: Address, *, path: str = HOST
     ) -> None:
         """`bridge fdb append MAC dev NAME dst DESTINATION`."""
         self._device(name, path).forwarding.append(Forwarding(mac, destination))
+        self._at(path).tell(News.NEIGHBOUR)
 
     def make_wireless(self, name: str) -> None:
         """Let a device of the host be a radio."""
@@ -150,6 +166,7 @@ class FakeKernel(Hardware, Netfilter):
     def set_master(self, name: str, master: str, *, path: str = HOST) -> None:
         """`ip link set dev NAME master MASTER`."""
         self._device(name, path).master = self._device(master, path)
+        self._at(path).tell(News.LINK)
 
     def delete_link(self, name: str, *, path: str = HOST) -> None:
         """`ip link delete dev NAME`, or the adapter's driver unbound; a veth's peer goes too."""
@@ -162,6 +179,7 @@ class FakeKernel(Hardware, Netfilter):
         device = self._device(name, path)
         device.plugged = connected
         device.carrier_at = self.machine.now + int(after * SECOND)
+        device.tell_of_carrier()
 
     def count_errors(self, name: str, counter: str, count: int) -> None:
         """Let a device of the host meet so many errors of a kind."""
@@ -183,6 +201,11 @@ class FakeKernel(Hardware, Netfilter):
                     protocol=routing.ROUTER_ADVERTISEMENT,
                 )
                 netns.routes += [route] if route not in netns.routes else []
+                netns.tell(News.ROUTE)
+
+    def lose_news(self, *, path: str = HOST) -> None:
+        """Let more have changed than the kernel could keep for those who watch."""
+        self._at(path).tell(*News)
 
     # ── Inside ───────────────────────────────────────────────────────────────────────────────
 

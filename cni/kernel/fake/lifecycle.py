@@ -8,6 +8,9 @@ from ipaddress import IPv4Interface, IPv6Network
 from cni.kernel.fake import routing
 from cni.kernel.fake.model import Device, Netns
 from cni.kernel.types import Interface
+from cni.kernel.watching import News
+
+_IPV6 = 6
 
 
 def bring_up(netns: Netns, device: Device, now: int) -> None:
@@ -15,6 +18,7 @@ def bring_up(netns: Netns, device: Device, now: int) -> None:
     if device.up:
         return
     device.up, device.carrier_at = True, now + device.carrier_delay
+    device.tell_of_carrier()
     for address in device.addresses:
         _connect(netns, device, address)
 
@@ -32,6 +36,7 @@ def bring_down(netns: Netns, device: Device) -> None:
         for route in netns.routes
         if route.index != device.index or routing.survives_down(route)
     ]
+    device.tell_of_carrier()
 
 
 def settle(netns: Netns, now: int) -> None:
@@ -40,9 +45,11 @@ def settle(netns: Netns, now: int) -> None:
         if device.settled or device.loopback or not device.has_carrier(now):
             continue
         device.settled = True
+        netns.tell(News.LINK)
         if not device.ipv6_enabled():
             continue
         netns.routes.append(routing.multicast(device))
+        netns.tell(News.ROUTE)
         if device.sysctls["ipv6/conf/addr_gen_mode"] == "0":
             add_address(netns, device, routing.link_local(device.mac))
 
@@ -51,6 +58,7 @@ def add_address(netns: Netns, device: Device, address: Interface) -> None:
     """Give a device an address, and the routes that come with it."""
     device.addresses.append(address)
     netns.routes.append(routing.local(device, address))
+    netns.tell(News.ADDRESS, News.ROUTE)
     if device.up:
         _connect(netns, device, address)
 
@@ -86,11 +94,22 @@ def transfer(device: Device, source: Netns, target: Netns, name: str) -> int:
     return 0
 
 
+def pass_time(netns: Netns, before: int, now: int) -> None:
+    """Tell who watches of the carrier that comes in this time, and of what comes with it."""
+    for device in netns.devices.values():
+        if device.has_carrier(before) != device.has_carrier(now):
+            netns.tell(News.LINK)
+    settle(netns, now)
+
+
 def _connect(netns: Netns, device: Device, address: Interface) -> None:
+    netns.tell(News.ROUTE)
     netns.routes += [
         route for route in routing.connected(device, address) if route not in netns.routes
     ]
 
 
 def _forget_ipv6_addresses(device: Device) -> None:
+    if device.netns and any(address.version == _IPV6 for address in device.addresses):
+        device.netns.tell(News.ADDRESS, News.ROUTE)
     device.addresses[:] = [a for a in device.addresses if isinstance(a, IPv4Interface)]

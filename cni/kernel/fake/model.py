@@ -19,10 +19,12 @@ from cni.kernel.types import (
     Route,
     Rule,
 )
+from cni.kernel.watching import News
 
 if TYPE_CHECKING:
     from cni.kernel.fake.datagram_verbs import FakeDatagrams
     from cni.kernel.fake.functions import Pf, RdmaUnit, Vf
+    from cni.kernel.fake.watching_verbs import FakeWatch
 
 HOST = "/proc/self/ns/net"
 SECOND = 1_000_000_000
@@ -82,6 +84,13 @@ class Device:
         """Return every name that it answers to."""
         return {self.name, *self.altnames}
 
+    def tell_of_carrier(self) -> None:
+        """Tell who watches it, or one whose carrier depends on it, that it may have changed."""
+        vfs = [vf.device for vf in self.pf.vfs] if self.pf else []
+        for device in (self, self.peer, *vfs):
+            if device and device.netns:
+                device.netns.tell(News.LINK)
+
     def has_carrier(self, now: int) -> bool:
         """Return whether it can send at this time, in nanoseconds."""
         connected = self.plugged and (self.peer is None or self.peer.up)
@@ -123,6 +132,8 @@ class Netns:
     rules: list[Rule] = field(default_factory=list)
     dropping: list[str] = field(default_factory=list)
     """nftables' chains that drop what is forwarded."""
+    watches: list[FakeWatch] = field(default_factory=list)
+    """Who is told what changes."""
     sockets: dict[tuple[Address, int], FakeDatagrams] = field(default_factory=dict)
     """What is open for UDP."""
     markings: dict[str, MarkingTable] = field(default_factory=dict)
@@ -143,6 +154,11 @@ class Netns:
         """Return every name and altname in use."""
         return set().union(*(device.names() for device in self.devices.values()))
 
+    def tell(self, *news: News) -> None:
+        """Tell who watches that something has changed."""
+        for watch in self.watches:
+            watch.tell(*news)
+
     def adopt(self, device: Device, index: int = 0) -> None:
         """Let a device appear here: down, without addresses, with the default settings.
 
@@ -158,10 +174,12 @@ class Netns:
         device.neighbours.clear()
         device.sysctls = sysctls.inherit(self.sysctls)
         self.devices[device.index] = device
+        self.tell(News.LINK)
 
     def release(self, device: Device) -> None:
         """Let a device disappear from here, with its routes and ports."""
         del self.devices[device.index]
+        self.tell(News.LINK, *([News.ADDRESS] if device.addresses else []))
         self.routes = [route for route in self.routes if route.index != device.index]
         for port in self.devices.values():
             if port.master is device:

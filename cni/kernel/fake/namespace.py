@@ -16,6 +16,7 @@ from cni.kernel.fake.marking_verbs import MarkingVerbs
 from cni.kernel.fake.model import SECOND, Announcement, Device
 from cni.kernel.fake.neighbour_verbs import NeighbourVerbs
 from cni.kernel.fake.verbs import refused
+from cni.kernel.fake.watching_verbs import WatchingVerbs
 from cni.kernel.interface import Namespace
 from cni.kernel.types import (
     Interface,
@@ -25,6 +26,7 @@ from cni.kernel.types import (
     Rule,
     kernel_errors,
 )
+from cni.kernel.watching import News
 
 _LONGEST_NAME = 15
 _NAME = re.compile(r"[^/:\s]+")
@@ -32,7 +34,7 @@ _GROUP_ADDRESS = 1
 """The bit of a MAC's first octet that makes it a group's."""
 
 
-class FakeNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs):
+class FakeNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs, WatchingVerbs):
     """One network namespace of the fake; keeps the `Namespace` protocol."""
 
     def links(self) -> Sequence[Link]:
@@ -68,6 +70,7 @@ class FakeNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs):
         if device.vf and device.mtu != mtu:
             device.vf.restart(device)
         device.mtu = mtu
+        self.netns.tell(News.LINK)
 
     def set_mac(self, index: int, mac: str) -> None:
         """`ip link set dev X address MAC`."""
@@ -80,6 +83,7 @@ class FakeNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs):
             device.mac = mac.lower()
         elif not device.vf.choose_mac(device, mac.lower()):
             raise refused(f"link set dev {device.name} {words}", errno.EADDRNOTAVAIL)
+        self.netns.tell(News.LINK)
 
     def rename(self, index: int, name: str) -> None:
         """`ip link set dev X name Y`."""
@@ -94,6 +98,7 @@ class FakeNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs):
         if name in self.netns.names():
             raise refused(f"link property add dev {device.name} {words}", errno.EEXIST)
         device.altnames.append(name)
+        self.netns.tell(News.LINK)
 
     def remove_altname(self, index: int, name: str) -> None:
         """`ip link property del dev X altname Y`."""
@@ -103,6 +108,7 @@ class FakeNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs):
             number = errno.EINVAL if name in self.netns.names() else errno.ENOENT
             raise refused(f"link property del dev {device.name} {words}", number)
         device.altnames.remove(name)
+        self.netns.tell(News.LINK)
 
     def move(self, index: int, target: Namespace, name: str) -> None:
         """`ip link set dev X netns T name Y`: the move, then the renaming."""
@@ -149,6 +155,7 @@ class FakeNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs):
         if refusal := routing.refusal(self.netns, device, stored):
             raise refused(verb, *refusal)
         self.netns.routes.append(stored)
+        self.netns.tell(News.ROUTE)
 
     def remove_route(self, route: Route) -> None:
         """`ip route del …`, whatever its scope."""
@@ -157,6 +164,7 @@ class FakeNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs):
         for candidate in self.netns.routes:
             if routing.matches(candidate, route):
                 self.netns.routes.remove(candidate)
+                self.netns.tell(News.ROUTE)
                 return
         raise refused(verb, errno.ESRCH)
 
@@ -175,6 +183,7 @@ class FakeNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs):
         if rule in self.netns.rules:
             raise refused(verb, errno.EEXIST)
         self.netns.rules.append(rule)
+        self.netns.tell(News.RULE)
 
     def remove_rule(self, rule: Rule) -> None:
         """`ip rule del …`."""
@@ -184,6 +193,7 @@ class FakeNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs):
         if found is None:
             raise refused(verb, errno.ENOENT)
         self.netns.rules.remove(found)
+        self.netns.tell(News.RULE)
 
     def sysctl(self, key: str) -> str | None:
         """`sysctl net/KEY`."""
@@ -245,6 +255,7 @@ class FakeNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs):
         if name in self.netns.names():
             raise refused(verb, errno.EEXIST)
         device.name = name
+        self.netns.tell(News.LINK)
 
     def _require_ipv6(self, verb: str) -> None:
         if not self._machine.ipv6:

@@ -71,6 +71,12 @@ class World(Protocol):
         """Enter a neighbour."""
         ...
 
+    def forget(self, name: str, address: str, path: str) -> None:
+        """Remove a neighbour."""
+        ...
+
+    def delete_link(self, name: str, path: str) -> None: ...
+
     def lead(self, name: str, mac: str, destination: str, path: str) -> None:
         """Enter where a tunnel sends the frames for a MAC."""
         ...
@@ -151,6 +157,12 @@ class FakeWorld:
 
     def know(self, name: str, address: str, mac: str, path: str, *, permanent: bool = True) -> None:
         self.kernel.add_neighbour(name, ip_address(address), mac, permanent=permanent, path=path)
+
+    def forget(self, name: str, address: str, path: str) -> None:
+        self.kernel.remove_neighbour(name, ip_address(address), path=path)
+
+    def delete_link(self, name: str, path: str) -> None:
+        self.kernel.delete_link(name, path=path)
 
     def lead(self, name: str, mac: str, destination: str, path: str) -> None:
         self.kernel.add_forwarding(name, mac, ip_address(destination), path=path)
@@ -253,6 +265,12 @@ class LinuxWorld:
         state = ["nud", "permanent" if permanent else "stale"]
         entry = [address, "lladdr", mac, "dev", name, *state]
         ip(*inside(path), "neighbour", "add", *entry)
+
+    def forget(self, name: str, address: str, path: str) -> None:
+        ip(*inside(path), "neighbour", "delete", address, "dev", name)
+
+    def delete_link(self, name: str, path: str) -> None:
+        ip(*inside(path), "link", "delete", name)
 
     def lead(self, name: str, mac: str, destination: str, path: str) -> None:
         entry = [mac, "dev", name, "dst", destination]
