@@ -93,8 +93,8 @@ def wanted(proven: Collection[Candidate], known: Collection[Network], place: Pla
 def steps(wanted: Wanted, found: Found, table: int) -> list[Step]:
     """Return the steps from what is found to what is wanted.
 
-    What goes, goes first: between two steps a packet takes the overlay, never a wrong way.  What
-    another program has put into our table, or made a rule of, stays, and stands in for ours.
+    What goes, goes first, and rules before routes: between two steps a packet takes the overlay,
+    never a wrong way, nor one that only a former rule would have led to.  What another program has put into our table, or made a rule of, stays, and stands in for ours.
     """
     ours, our_rules = ours_of(found, table)
     standing, lasting = frozenset(ours), frozenset(wanted.routes)
@@ -111,10 +111,10 @@ def steps(wanted: Wanted, found: Found, table: int) -> list[Step]:
         if rule not in our_rules and _what_it_says(rule) not in said
     ]  # fmt: skip
     return [
+        *(Step(Change.REMOVE, rule) for rule in our_rules if rule not in wanted.rules),
         *(Step(Change.REMOVE, route) for route in ours if route not in lasting),
         *(Step(Change.ADD, route) for route in coming),
         *(Step(Change.ADD, rule) for rule in leading),
-        *(Step(Change.REMOVE, rule) for rule in our_rules if rule not in wanted.rules),
     ]
 
 

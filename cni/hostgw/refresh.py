@@ -39,7 +39,7 @@ def refresh(node: Node, config: HostgwConfig) -> None:
             when other requests are at it for too long.
         KernelError: the kernel refused something; all else is done.
     """
-    if not config.agentless and is_proven_by_an_agent(node.kernel.host):
+    if is_proven_by_an_agent(node.kernel.host):
         return
     arrived = node.kernel.uptime()
     with node.locks.host_routes(_LOCK_PATIENCE):
@@ -62,7 +62,7 @@ def prospect(node: Node, config: HostgwConfig) -> Prospect:
 
 def differences(node: Node, config: HostgwConfig) -> list[str]:
     """Say what of ours on the host is not as a request would have left it; prove nothing."""
-    if not config.agentless and is_proven_by_an_agent(node.kernel.host):
+    if is_proven_by_an_agent(node.kernel.host):
         return []
     found = find(node.kernel.host, config.table)
     possible = prospect(node, config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -208,7 +208,7 @@ def _chain(folder: Path, rounds: int) -> Iterator[Comparison]:
 
 
 def _with_and_without(
-    machine: Machine, folder: Path, rounds: int, environ: dict[str, str], how: str
+    machine: Machine, folder: Path, rounds: int, environ: Mapping[str, str], how: str
 ) -> Comparison:
     ipam = {"type": "host-local", "ranges": [[{"subnet": "10.42.0.0/24"}]],
             "dataDir": str(folder / "ipam")}  # fmt: skip

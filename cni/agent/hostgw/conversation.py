@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from dataclasses import dataclass
 
 from cni.agent.hostgw.echo import NONCE, Echo, Kind, Way, Word
@@ -10,9 +11,11 @@ from cni.agent.hostgw.measuring import Measured
 from cni.agent.hostgw.path import NEVER
 from cni.kernel.types import Address
 
-_BURST = 20.0
-_RATE = 10.0
-"""Answers a second that a peer gets, after a burst; it asks for three at most."""
+_BURST = 40.0
+_RATE = 20.0
+"""Answers a second that a peer gets, after a burst: enough for three ways at the least interval."""
+_ANSWERED = 3
+"""Of a node's requests, the last ones, which a goodbye answers again."""
 _GREETING = 1.0
 """Seconds between two requests to a node, at least, however often it asks."""
 
@@ -54,7 +57,7 @@ class Conversation:
         self._asked: dict[bytes, _Asked] = {}
         self._due = dict.fromkeys(Way, NEVER)
         self._greeted = NEVER
-        self._last_request: bytes | None = None
+        self._last_requests: deque[bytes] = deque(maxlen=_ANSWERED)
         self._allowance, self._allowed_at = _BURST, NEVER
 
     def is_due(self, way: Way, now: float) -> bool:
@@ -80,14 +83,17 @@ class Conversation:
             return None
         said = None
         if request.way is Way.NODE:
-            self._last_request, said = request.nonce, word
+            self._last_requests.append(request.nonce)
+            said = word
         return Echo(Kind.ANSWER, request.way, request.nonce, self.own, self.peer, said)
 
-    def farewell(self, word: Word) -> Echo | None:
-        """Return what tells the peer that we leave: a second answer to its last request."""
-        if self._last_request is None:
-            return None
-        return Echo(Kind.ANSWER, Way.NODE, self._last_request, self.own, self.peer, word)
+    def farewells(self, word: Word) -> list[Echo]:
+        """Return what tells the peer that we leave: a second answer to each of its last requests.
+
+        There are several, for one of them may be lost.
+        """
+        nonces = self._last_requests
+        return [Echo(Kind.ANSWER, Way.NODE, each, self.own, self.peer, word) for each in nonces]
 
     def take(self, answer: Echo, now: float) -> Answer | None:
         """Take a peer's answer; return None for one that counts for nothing."""

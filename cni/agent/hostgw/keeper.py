@@ -60,15 +60,15 @@ class Keeper:
             CniError: code 11 when a plugin is at it for too long.
         """
         with self._node.locks.host_routes(_PATIENCE):
+            self._forget(plan)
             self._loosen(near)
             found = refresh.find(self._host, self._table)
             steps = decision.steps(plan.wanted, found, self._table)
-            self._take([step for step in steps if self._may_take(step, now)])
+            unproven = _unproven(steps, plan)
+            self._unmark(unproven)  # before the way that nobody has proven is there
+            self._take([step for step in steps if self._may_take(step, now)], now)
             self._keep_marking(plan.marking, now)
-        coming = [step.what for step in steps if step.change is Change.ADD]
-        if any(isinstance(what, Rule) for what in coming):
-            return frozenset(route.dst for route in plan.wanted.routes)
-        return frozenset(what.dst for what in coming if isinstance(what, Route))
+        return unproven
 
     def mark(self, proofs: Mapping[Network, float], now: float) -> bool:
         """Mark what is proven, each for as long as its proof counts, and nothing else.
@@ -80,10 +80,7 @@ class Keeper:
         Returns:
             Whether the kernel holds the marks; otherwise the next look puts the table back.
         """
-        going = [network for network in self._marked if network not in proofs]
-        if going:
-            self._host.unmark(MARKS, going)
-            self._marked = {n: until for n, until in self._marked.items() if n in proofs}
+        self._unmark(self._marked.keys() - proofs.keys())
         coming = {n: until for n, until in proofs.items() if self._marked.get(n) != until}
         if not coming:
             return True
@@ -112,6 +109,17 @@ class Keeper:
         with self._node.locks.host_routes(_PATIENCE):
             refresh.withdraw(self._host, self._table)
 
+    def _unmark(self, networks: Collection[Network]) -> None:
+        going = self._marked.keys() & networks
+        if going:
+            self._host.unmark(MARKS, going)
+            self._marked = {n: until for n, until in self._marked.items() if n not in going}
+
+    def _forget(self, plan: Plan) -> None:
+        """Forget when that was put there which is not wanted any more."""
+        wanted = {*plan.wanted.routes, *plan.wanted.rules, plan.marking}
+        self._put = {what: when for what, when in self._put.items() if what in wanted}
+
     def _loosen(self, near: Collection[Candidate]) -> None:
         notes = self._node.notes
         kept = notes.read(self._node.kernel.boot_id())
@@ -120,22 +128,21 @@ class Keeper:
         if loosened != kept:
             notes.write(loosened)
 
-    def _take(self, steps: Collection[Step]) -> None:
+    def _take(self, steps: Collection[Step], now: float) -> None:
         """Take the steps; what the kernel refuses is tried again with the next look."""
         problem = ""
         try:
             take(self._host, steps)
         except KernelError as error:
             problem = "; ".join((str(error), *getattr(error, "__notes__", ())))
+        else:
+            self._put |= {step.what: now for step in steps if step.change is Change.ADD}
         if problem and problem != self.problem:
             log.error("not everything is as it should be: %s", problem)
         self.problem = problem
 
     def _may_take(self, step: Step, now: float) -> bool:
-        if step.change is Change.REMOVE:
-            self._put.pop(step.what, None)
-            return True
-        return self._may_put(step.what, now)
+        return step.change is Change.REMOVE or self._may_put(step.what, now)
 
     def _may_put(self, what: Route | Rule | Marking, now: float) -> bool:
         before = self._put.get(what)
@@ -144,7 +151,6 @@ class Keeper:
                 return False
             self.healed += 1
             log.warning("somebody has removed %s: it is put back", _words(what))
-        self._put[what] = now
         return True
 
     def _keep_marking(self, marking: Marking | None, now: float) -> None:
@@ -155,11 +161,22 @@ class Keeper:
             if not self._host.has_marking(marking) and self._may_put(marking, now):
                 self._marked = {}
                 self._host.set_marking(marking)
+                self._put[marking] = now
         except KernelError as error:
             problem = str(error)
         if problem and problem != self.cannot_mark:
             log.error("paths are only observed, for nothing can be marked: %s", problem)
         self.cannot_mark = problem
+
+
+def _unproven(steps: Collection[Step], plan: Plan) -> frozenset[Network]:
+    """Return the networks whose echoes have not gone the way that they will go from now on."""
+    coming = [step.what for step in steps if step.change is Change.ADD]
+    versions = {what.source.version for what in coming if isinstance(what, Rule)}
+    return frozenset({
+        *(what.dst for what in coming if isinstance(what, Route)),
+        *(route.dst for route in plan.wanted.routes if route.dst.version in versions),
+    })  # fmt: skip
 
 
 def _words(what: Route | Rule | Marking) -> str:

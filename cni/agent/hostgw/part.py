@@ -100,9 +100,7 @@ class HostgwPart:
 
     def impairments(self) -> list[str]:
         """Return why no path can be proven, or none used that is, in words."""
-        prover = self._prover
-        found = (prover.problem, prover.prospect.refusal, self._probe.problem)
-        return list(filter(None, (*found, prover.keeper.cannot_mark, prover.keeper.problem)))
+        return [*self._prover.impairments, *filter(None, (self._probe.problem,))]
 
     def problems(self) -> Sequence[str]:
         """Return nothing: whatever ails the direct paths, pods start, and reach each other."""

@@ -136,6 +136,13 @@ def age(path: Path, now: float, heard: float, times: Times) -> Path:
     return path
 
 
+def observe(path: Path, now: float) -> Path:
+    """Return the path where none is used: it is probed, whatever becomes of it."""
+    if path.state in {State.DIRECT, State.HOLDDOWN}:
+        return _probing(path, now, "paths are only observed")
+    return path
+
+
 def _age_probing(path: Path, now: float, times: Times) -> Path:
     if path.clean is None:
         return path

@@ -46,10 +46,11 @@ class Letter:
 class Peer:
     """One peer."""
 
-    def __init__(self, candidate: Candidate, now: float, times: Times) -> None:
+    def __init__(self, candidate: Candidate, talk: Conversation, begun: Path) -> None:
         self.candidate = candidate
-        self.path: Path = path.begin(now)
-        self.talk = Conversation(candidate.source, candidate.peer.address, times.limit)
+        self.path = begun
+        self.talk = talk
+        """With its node; several networks of one node share it."""
         self.asked = 0
         """Direct requests so far."""
 
@@ -81,6 +82,8 @@ class Peers:
         self._version = version
         self._peers: dict[Network, Peer] = {}
         self._by_node: dict[Address, list[Peer]] = {}
+        self._talks: dict[tuple[Address, Address], Conversation] = {}
+        """By both nodes' addresses."""
         self._reasons: dict[Network, str] = {}
         self._own = Own()
 
@@ -110,6 +113,11 @@ class Peers:
         """
         self._reasons = dict(reasons)
         self._own = own
+        talks = self._talks
+        self._talks = {
+            nodes: talks.get(nodes) or Conversation(*nodes, self._times.limit)
+            for nodes in map(_nodes, candidates.values())
+        }
         known = {cidr: self._peers.get(cidr) for cidr in candidates}
         self._peers = {
             cidr: peer if peer and _is_same(peer.candidate, candidates[cidr])
@@ -128,12 +136,15 @@ class Peers:
 
     def settle(self, now: float) -> None:
         """Let time pass: what is not proven any more is not direct any more."""
+        for talk in self._talks.values():
+            talk.expire(now)
         for peer in self._peers.values():
-            peer.talk.expire(now)
+            if self._own.mode == "observe":
+                peer.path = path.observe(peer.path, now)
+            else:
+                peer.path = path.age(peer.path, now, peer.talk.heard, self._times)
             hindrance = pairing.obstacle(peer.candidate, peer.word(now), self._own)
             peer.path = path.judge(peer.path, hindrance, now)
-            if self._own.mode != "observe":
-                peer.path = path.age(peer.path, now, peer.talk.heard, self._times)
 
     def proofs(self) -> dict[Network, float]:
         """Return whose pods are reached directly, and until when that is proven."""
@@ -148,7 +159,7 @@ class Peers:
     def ask(self, now: float) -> Iterator[Letter]:
         """Yield the requests that are due."""
         for peer in self._peers.values():
-            for way, period in self._periods(peer):
+            for way, period in self._periods(peer, now):
                 if peer.talk.is_due(way, now):
                     yield self._request(peer, way, period, now)
 
@@ -175,20 +186,21 @@ class Peers:
 
     def farewells(self) -> Iterator[Letter]:
         """Yield what tells the peers that this agent ends."""
-        for peer in self._peers.values():
-            echo = peer.talk.farewell(self._word(peer, leaving=True))
-            if echo:
+        first = {id(peer.talk): peer for peer in self._peers.values()}
+        for peer in first.values():
+            for echo in peer.talk.farewells(self._word(peer, leaving=True)):
                 yield Letter(echo, peer.talk.own, peer.talk.peer, 0)
 
-    def _periods(self, peer: Peer) -> Iterator[tuple[Way, float]]:
+    def _periods(self, peer: Peer, now: float) -> Iterator[tuple[Way, float]]:
         interval = self._times.interval
-        observes = self._own.mode == "observe"
         watched = peer.path.state in {State.PROBING, State.DIRECT}
         yield Way.NODE, interval if watched else max(SEEKING, interval)
+        if pairing.obstacle(peer.candidate, peer.word(now), self._own):
+            return  # at least there would be nowhere to send it to, or from
         if watched:
             yield Way.DIRECT, interval
-        if peer.is_wanted:
-            yield Way.OVERLAY, interval if observes else max(COMPARING, interval)
+        observes = self._own.mode == "observe"
+        yield Way.OVERLAY, interval if observes else max(COMPARING, interval)
 
     def _request(self, peer: Peer, way: Way, period: float, now: float) -> Letter:
         echo = peer.talk.ask(way, now, period)
@@ -229,10 +241,14 @@ class Peers:
 
     def _new(self, candidate: Candidate, before: Peer | None, now: float) -> Peer:
         """Return a peer that is new, or not where it was: what was held against it stays."""
-        peer = Peer(candidate, now, self._times)
+        begun = path.begin(now)
         if before:
-            peer.path = Path(State.OVERLAY, "its node is elsewhere now", now, hold=before.path.hold)
-        return peer
+            begun = Path(State.OVERLAY, "its node is elsewhere now", now, hold=before.path.hold)
+        return Peer(candidate, self._talks[_nodes(candidate)], begun)
+
+
+def _nodes(candidate: Candidate) -> tuple[Address, Address]:
+    return candidate.source, candidate.peer.address
 
 
 def _is_same(one: Candidate, other: Candidate) -> bool:

@@ -87,6 +87,16 @@ class Prover:
         """Changes of a path's state, by the new one."""
 
     @property
+    def impairments(self) -> list[str]:
+        """Why no path can be proven, or none used that is, in words."""
+        keeper = self.keeper
+        found = (
+            self.problem, self.prospect.refusal, self._sockets.problem, keeper.cannot_mark,
+            keeper.problem,
+        )  # fmt: skip
+        return list(filter(None, found))
+
+    @property
     def mode(self) -> Mode:
         """What is done, which may be less than what the operator wants."""
         return "observe" if self.keeper.cannot_mark else self._settings.mode
@@ -148,7 +158,7 @@ class Prover:
             self._look(now)
         for letter in self.peers.ask(now):
             self._send(letter)
-        self._settle(now)
+        self._settle(self.now())  # a look may take its time
 
     def _look(self, now: float) -> None:
         self._look_at, self._looked_at = now + _PERIOD, now
@@ -160,13 +170,13 @@ class Prover:
         self._own = Own(self.mode, wireless, attached.addresses if attached else {}, no_probe)
         candidates = {each.peer.cidr: each for each in seen.candidates}
         self.peers.see(candidates, {**seen.distant, **seen.refused}, self._own, now)
-        self.peers.settle(now)
-        self._keep(now)
+        self.peers.settle(self.now())
+        self._keep(self.now())
         self._sockets.follow({each.source for each in seen.candidates}, attached)
         self._look_took = self.now() - now
 
     def _keep(self, now: float) -> None:
-        self._mark(now)  # no mark may outlast what it was proven of
+        self._mark()  # no mark may outlast what it was proven of
         wanted = [peer.candidate for peer in self.peers.all.values() if peer.is_wanted]
         self._wanted = frozenset(candidate.peer.cidr for candidate in wanted)
         plan = table.plan(
@@ -174,17 +184,19 @@ class Prover:
             marks=self._settings.mode != "observe",
         )  # fmt: skip
         for network in self.keeper.keep(plan, self.prospect.candidates, now):
-            self.peers.restart(network, "its direct way has just been made", now)
+            self.peers.restart(network, "its direct way has just been made", self.now())
 
     def _settle(self, now: float) -> None:
         self.peers.settle(now)
         if frozenset(c for c, peer in self.peers.all.items() if peer.is_wanted) != self._wanted:
             self._keep(now)
-        self._mark(now)
+        self._mark()
         self._tell()
 
-    def _mark(self, now: float) -> None:
-        if not self.keeper.mark(self.peers.proofs(), now):
+    def _mark(self) -> None:
+        now = self.now()
+        fresh = {network: until for network, until in self.peers.proofs().items() if until > now}
+        if not self.keeper.mark(fresh, now):
             self._look_at = now
 
     def _hear(self, until: float) -> None:
@@ -202,9 +214,10 @@ class Prover:
 
     def receive(self, way: Way) -> None:
         """Take what has come on a way."""
-        if self._keys is None:
-            return
         for datagram in self._sockets.receive(way):
+            if self._keys is None:
+                self.refused["no key"] += 1
+                continue
             try:
                 message = echo.unpack(datagram.data, self._keys)
             except EchoError as error:

@@ -11,7 +11,7 @@ from cni.hostgw.config import Terms
 
 Mode: TypeAlias = Literal["wifi", "always", "observe", "off"]
 
-_Seconds = Annotated[float, Field(gt=0, le=86400, strict=False)]
+_Seconds = Annotated[float, Field(gt=0, le=86400)]
 
 
 def _absolute(value: str) -> str:
@@ -29,14 +29,14 @@ class HostgwSettings(Terms):
     mode: Mode = "wifi"
     mark: Annotated[int, Field(ge=1, le=2**32 - 1)] = 0x0100_0000
     """The bits of a packet's mark that say it goes straight; nobody else's."""
-    port: Annotated[int, Field(ge=1, le=65534)] = 9754
+    port: Annotated[int, Field(ge=1, le=65533)] = 9754
     """UDP, of echoes; from pod to pod over the overlay it is the next one."""
     key_file: _Path = Field("/etc/railcni/hostgw.key", alias="keyFile")
     conflists: _Path = "/etc/cni/net.d"
     """The folder of the primary network's configuration."""
     conflist: _Path | None = None
     """That configuration, if it is not the folder's first."""
-    interval: _Seconds = 1.0
+    interval: Annotated[float, Field(ge=0.2, le=60)] = 1.0
     up: _Seconds = 20.0
     limit: _Seconds = 4.0
     hold: _Seconds = 30.0

@@ -54,3 +54,6 @@ def _unknown_below(value: object, key: Key) -> Iterator[Key]:
     elif isinstance(value, dict):
         for name, entry in value.items():
             yield from _unknown_below(entry, (*key, name))
+    elif isinstance(value, tuple):
+        for number, entry in enumerate(value):
+            yield from _unknown_below(entry, (*key, str(number)))
