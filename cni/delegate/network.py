@@ -22,7 +22,8 @@ from cni.protocol.versions import RULES, Command, rules_for
 
 LIST = ".conflist"
 """What ends the name of a file with a list of plugins."""
-_FILES = (".conf", LIST, ".json")
+FILES = (".conf", LIST, ".json")
+"""What ends the name of a file that runtimes read."""
 _DROPPED_IN = (".conf",)
 _DEEPEST = 64
 """Levels of JSON: what is read must also be writable."""
@@ -47,11 +48,11 @@ def primary_file(folder: Path) -> Path:
     Raises:
         CniError: code 7, when the folder has none or cannot be read.
     """
-    found = _listed(folder, _FILES)
+    found = _listed(folder, FILES)
     if not found:
         raise CniError(
             Code.INVALID_CONFIG,
-            f"{folder} has no network configuration, expected a {', '.join(_FILES)} file",
+            f"{folder} has no network configuration, expected a {', '.join(FILES)} file",
             "install the cluster's network first, or name its file",
         )
     return found[0]
@@ -67,24 +68,31 @@ def read_network(file: Path) -> Network:
         CniError: code 7 for what is absent or malformed, 1 for an unknown cniVersion.
     """
     document = read_object(file)
-    name, version = _name(document, file), _version(document, file)
+    name, version = name_of(document, str(file)), version_of(document, str(file))
     if file.name.endswith(LIST):
-        plugins = [*_inlined(document, file), *_dropped_in(document, file, name)]
+        plugins = [*inlined(document, str(file)), *_dropped_in(document, file, name)]
     else:
-        _check_type(document, str(file), "type")
+        check_type(document, str(file), "type")
         plugins = [document]
     if not plugins:
         raise CniError(Code.INVALID_CONFIG, f"{file} lists no plugin")
-    return Network(file, name, version, tuple(plugins), _flag(document, "disableCheck", file))
+    return Network(file, name, version, tuple(plugins), flag(document, "disableCheck", str(file)))
 
 
 def read_object(file: Path) -> Plugin:
     """Return the JSON object in a file (CniError: code 7)."""
     try:
-        document = json.loads(file.read_bytes())
-        _check_depth(document, _DEEPEST)
+        raw = file.read_bytes()
     except OSError as error:
         raise CniError(Code.INVALID_CONFIG, f"{file} cannot be read: {error.strerror}") from error
+    return decode(raw, str(file))
+
+
+def decode(raw: bytes, file: str) -> Plugin:
+    """Return the JSON object that a file's content is (CniError: code 7, naming the file)."""
+    try:
+        document = json.loads(raw.decode(), parse_constant=_refuse_constant)
+        _check_depth(document, _DEEPEST)
     except (ValueError, RecursionError) as error:
         raise CniError(Code.INVALID_CONFIG, f"{file} is not JSON: {error}") from None
     if not isinstance(document, dict):
@@ -92,6 +100,10 @@ def read_object(file: Path) -> Plugin:
             Code.INVALID_CONFIG, f"{file} has a JSON {type(document).__name__}, expected an object"
         )
     return document
+
+
+def _refuse_constant(text: str) -> None:
+    raise ValueError(f"{text} is no number")
 
 
 def _check_depth(value: object, levels: int) -> None:
@@ -118,7 +130,8 @@ def _listed(folder: Path, endings: tuple[str, ...]) -> list[Path]:
     return [folder / name for name in sorted(files, key=os.fsencode) if name.endswith(endings)]
 
 
-def _name(document: Plugin, file: Path) -> str:
+def name_of(document: Plugin, file: str) -> str:
+    """Return the `name` of a network (CniError: code 7, naming the file)."""
     name = document.get("name")
     if not isinstance(name, str) or not IDENTIFIER.fullmatch(name):
         raise CniError(
@@ -127,8 +140,12 @@ def _name(document: Plugin, file: Path) -> str:
     return name
 
 
-def _version(document: Plugin, file: Path) -> str:
-    """Return the latest of the versions that a configuration states and that we know."""
+def version_of(document: Plugin, file: str) -> str:
+    """Return the latest of the versions that a network states and that we know.
+
+    Raises:
+        CniError: code 7, naming the file, when they are malformed; 1 when we know none of them.
+    """
     stated = document.get("cniVersions", [])
     if not isinstance(stated, list):
         raise CniError(
@@ -143,7 +160,8 @@ def _version(document: Plugin, file: Path) -> str:
     return str(version)
 
 
-def _inlined(document: Plugin, file: Path) -> Iterator[Plugin]:
+def inlined(document: Plugin, file: str) -> Iterator[Plugin]:
+    """Return the plugins that a list has in itself (CniError: code 7, naming the file)."""
     plugins = document.get("plugins", [])
     if not isinstance(plugins, list) or ("plugins" in document and not plugins):
         raise CniError(
@@ -156,25 +174,26 @@ def _inlined(document: Plugin, file: Path) -> Iterator[Plugin]:
             raise CniError(
                 Code.INVALID_CONFIG, f"{file}: {key} is {shown(plugin)}, expected an object"
             )
-        _check_type(plugin, str(file), f"{key}.type")
+        check_type(plugin, file, f"{key}.type")
         yield plugin
 
 
 def _dropped_in(document: Plugin, file: Path, name: str) -> Iterator[Plugin]:
-    if _flag(document, "loadOnlyInlinedPlugins", file):
+    if flag(document, "loadOnlyInlinedPlugins", str(file)):
         return
     for each in _listed(file.parent / name, _DROPPED_IN):
         plugin = read_object(each)
-        _check_type(plugin, str(each), "type")
+        check_type(plugin, str(each), "type")
         yield plugin
 
 
-def _check_type(plugin: Plugin, file: str, key: str) -> None:
+def check_type(plugin: Plugin, file: str, key: str) -> None:
+    """Raise unless a plugin's `type` is the name of one (CniError: code 7)."""
     checked_name(plugin.get("type"), key=f"{file}: {key}")
 
 
-def _flag(document: Plugin, key: str, file: Path) -> bool:
-    """Return a flag as libcni reads it: it also takes the words, in any case."""
+def flag(document: Plugin, key: str, file: str) -> bool:
+    """Return a flag as libcni reads it, words in any case as well (CniError: code 7)."""
     value = document.get(key, False)
     if isinstance(value, bool):
         return value

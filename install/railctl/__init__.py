@@ -10,6 +10,7 @@ from install.railctl.addresses import addresses
 from install.railctl.attachments import attachments
 from install.railctl.fabric import fabric
 from install.railctl.functions import vf
+from install.railctl.hostgw import hostgw
 from install.railctl.ipam import ipam
 from install.railctl.peers import peers
 from install.railctl.version import version
@@ -26,6 +27,7 @@ app.command()(version)
 app.add_typer(vf, name="vf")
 app.add_typer(fabric, name="fabric")
 app.add_typer(ipam, name="ipam")
+app.add_typer(hostgw, name="hostgw")
 
 
 @app.callback()
