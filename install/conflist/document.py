@@ -123,7 +123,7 @@ def check(raw: bytes, network: Network, plugin: Keys, marker: Keys) -> None:
         ConflistError: it is malformed, or anything but our entry differs.
     """
     made = read(f"{network.file}{LIST}", raw)
-    if made.name != network.name or dict(made.keys) != {**network.keys, **marker}:
+    if dict(made.keys) != {**network.keys, **marker}:
         raise ConflistError(f"{network.file}: the list with {OURS} would be another network")
     if _listed(made.plugins) != _listed([*network.others, plugin]):
         raise ConflistError(f"{network.file}: the list with {OURS} would have other plugins")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -17,6 +18,9 @@ Files = Mapping[str, bytes]
 OWN_NAMES = tuple(f"{prefix}{OURS}{LIST}" for prefix in ("00-", "0-", "0--"))
 """Our own list's, in order of preference: the first that sorts before the primary's file."""
 DROPPED_IN = f"99-{OURS}.conf"
+"""Our file in a network's folder, after those of others."""
+_DROPPED_IN = re.compile(rf"[^/]+/[0-9]{{2}}-{OURS}\.conf")
+"""With any number: the README once had it dropped in by hand."""
 COPY = f".with-{OURS}"
 """Added to the primary's name: the list that K3s is to copy; no runtime reads it."""
 KEPT = f".without-{OURS}"
@@ -80,8 +84,15 @@ def is_own_list(name: str, files: Files) -> bool:
 
 def is_dropped_in(name: str, files: Files) -> bool:
     """Tell whether a file is our plugin, dropped into a network."""
-    is_named_so = posixpath.basename(name) == DROPPED_IN and name.count("/") == 1
-    return is_named_so and _object(files.get(name, b"")).get("type") == OURS
+    return bool(_DROPPED_IN.fullmatch(name)) and _object(files.get(name, b"")).get("type") == OURS
+
+
+def refuse_dropped_in(network: Network, files: Files) -> None:
+    """Raise when our plugin is dropped into a network under a name that is not ours."""
+    for name, raw in files.items():
+        is_beside = name.startswith(f"{network.name}/") and not is_dropped_in(name, files)
+        if is_beside and _object(raw).get("type") == OURS:
+            raise ConflistError(f"{name} is {OURS} already: remove it, or leave it as it is")
 
 
 def is_copy(name: str, files: Files) -> bool:

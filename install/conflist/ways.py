@@ -41,6 +41,7 @@ from install.conflist.folder import (
     is_own_list,
     primary,
     read_copy,
+    refuse_dropped_in,
     refuse_multus_on_ours,
 )
 
@@ -106,6 +107,7 @@ def chain(files: Files, keys: Keys, way: Way, *, is_copied: bool = True) -> Plan
     """
     cleared = _leave(files, except_for=way, is_copied=is_copied)
     found = primary(cleared)
+    refuse_dropped_in(found.network, cleared)
     enter = _ENTERED[way]
     return Plan(differences(files, enter(cleared, found, _entry(keys))), found.network.file)
 

@@ -15,10 +15,11 @@ from pathlib import Path, PurePosixPath
 
 from cni.delegate.network import FILES
 from install.conflist.document import ConflistError
-from install.conflist.folder import COPY, DROPPED_IN, KEPT, Change, Files
+from install.conflist.folder import COPY, KEPT, Change, Files
 from install.conflist.ways import Plan
 
 _WANTED = (*FILES, COPY, KEPT)
+_DROPPED_IN = ".conf"
 _MODE = 0o644
 _MODES = 0o666
 """What of a mode is taken over: nobody executes a network."""
@@ -32,15 +33,22 @@ def read_folder(folder: Path) -> Files:
         ConflistError: the folder or one of them cannot be read.
     """
     with _explained(folder):
-        entries = list(os.scandir(folder))
-    names = [e.name for e in entries if not e.is_dir(follow_symlinks=False)]
-    wanted = [name for name in names if name.endswith(_WANTED)]
-    wanted += [
-        f"{e.name}/{DROPPED_IN}"
-        for e in entries
-        if e.is_dir(follow_symlinks=False) and (folder / e.name / DROPPED_IN).exists()
-    ]
+        names, folders = _listed(folder)
+        wanted = [name for name in names if name.endswith(_WANTED)]
+        for each in folders:
+            dropped_in, _ = _listed(folder / each)
+            wanted += [f"{each}/{name}" for name in dropped_in if name.endswith(_DROPPED_IN)]
     return {name: _read(folder / name) for name in wanted}
+
+
+def _listed(folder: Path) -> tuple[list[str], list[str]]:
+    """Return the names of a folder's files and of its folders, links among the files."""
+    files: list[str] = []
+    folders: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            (folders if entry.is_dir(follow_symlinks=False) else files).append(entry.name)
+    return files, folders
 
 
 def write(folder: Path, plan: Plan) -> None:

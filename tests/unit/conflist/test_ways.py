@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from install.conflist.document import ConflistError, check, read
+from install.conflist.document import ConflistError, check, read, with_ours
 from install.conflist.ways import Way, chain, choose, unchain
 from tests.unit.conflist.folders import KEYS, after, encoded, given, network
 
@@ -108,6 +108,23 @@ def test_a_file_in_the_folder_of_a_former_name_goes() -> None:
 
 
 # ── what somebody has written by hand ────────────────────────────────────────────────────────────
+
+
+def test_what_was_dropped_in_by_the_book_is_ours() -> None:
+    files = {**PLAIN, "cbr0/50-rail-hostgw.conf": encoded(BY_HAND)}
+    assert chained(files, Way.OWN_LIST).keys() == {FILE, OWN}
+    assert chained(files, Way.DROP_IN) == {**PLAIN, DROPPED: chained(PLAIN, Way.DROP_IN)[DROPPED]}
+    assert after(files, unchain(files)) == PLAIN
+
+
+def test_what_was_dropped_in_under_another_name_is_not() -> None:
+    for other in ("cbr0/wifi.conf", "cbr0/50-rail-hostgw-2.conf"):
+        files = {**PLAIN, other: encoded(BY_HAND)}
+        for way in Way:
+            assert f"{other} is rail-hostgw already" in refusal(files, way)
+        assert unchain(files).changes == ()
+    assert DROPPED in chained({**PLAIN, "cbr1/wifi.conf": encoded(BY_HAND)}, Way.DROP_IN)
+    assert DROPPED in chained({**PLAIN, "cbr0/50-x.conf": encoded(PORTMAP)}, Way.DROP_IN)
 
 
 def test_an_entry_by_hand_is_replaced_where_there_is_a_way_back() -> None:
@@ -281,3 +298,9 @@ def test_a_list_that_is_not_the_primarys_with_ours_is_not_let_through(raw: bytes
     check(network(FLANNEL, PORTMAP, OURS), found, OURS, {})
     with pytest.raises(ConflistError):
         check(raw, found, OURS, {})
+
+
+def test_what_is_written_is_read_anew_first() -> None:
+    found = read(FILE, PLAIN[FILE])
+    with pytest.raises(ConflistError, match="other plugins"):
+        with_ours(found, {**OURS, "peers": ()})  # a list, once it is JSON

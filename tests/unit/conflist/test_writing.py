@@ -47,7 +47,8 @@ def test_what_means_nothing_to_us_is_not_read(folder: Path) -> None:
     (folder / "cbr0").mkdir()
     (folder / "cbr0/50-other.conf").touch()
     (folder / "multus.d").mkdir()
-    assert read_folder(folder).keys() == {FILE}
+    (folder / "multus.d/multus.kubeconfig").touch()
+    assert read_folder(folder).keys() == {FILE, "cbr0/50-other.conf"}
 
 
 def test_a_link_is_read_and_never_written(folder: Path, tmp_path: Path) -> None:
