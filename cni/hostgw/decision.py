@@ -94,7 +94,8 @@ def steps(wanted: Wanted, found: Found, table: int) -> list[Step]:
     """Return the steps from what is found to what is wanted.
 
     What goes, goes first, and rules before routes: between two steps a packet takes the overlay,
-    never a wrong way, nor one that only a former rule would have led to.  What another program has put into our table, or made a rule of, stays, and stands in for ours.
+    never a wrong way, nor one that a former rule alone would have led to.  What another program
+    has put into our table, or made a rule of, stays, and stands in for ours.
     """
     ours, our_rules = ours_of(found, table)
     standing, lasting = frozenset(ours), frozenset(wanted.routes)

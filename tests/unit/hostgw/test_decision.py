@@ -172,6 +172,6 @@ def test_a_rule_is_told_from_another_ones_by_all_that_it_says(mark: int, port: i
     stands_in = replace(want, protocol=99)
     assert steps(Wanted(rules=(want,)), Found(rules=[stands_in]), TABLE) == []
     assert steps(Wanted(rules=(want,)), Found(rules=[plain]), TABLE) == [
-        Step(Change.ADD, want),
         Step(Change.REMOVE, plain),
+        Step(Change.ADD, want),
     ]
