@@ -205,8 +205,8 @@ def test_when_too_much_has_come_all_is_news(linux: LinuxWorld) -> None:
     with linux.kernel.open(path) as pod, pod.watch() as watch:
         batch = "\n".join([*words, *(word.replace("add", "delete") for word in words)])
         command = ["ip", *inside(path), "-batch", "-"]
-        linux.know(name, THERE, MAC, path)
         subprocess.run(command, input=batch, check=True, text=True, timeout=60)
+        linux.know(name, THERE, MAC, path)
         assert watch.read() == set(News)
         assert watch.read() == frozenset()
 
