@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
+from cni.kernel.adapters import Adapters
 from cni.kernel.datagrams import Speaking
 from cni.kernel.functions import (
     PhysicalFunction,
@@ -25,7 +26,7 @@ from cni.kernel.types import Interface, Link, NetnsId
 from cni.kernel.watching import Watching
 
 
-class Namespace(Neighbourhood, Routing, Marks, Speaking, Watching, Protocol):
+class Namespace(Neighbourhood, Routing, Marks, Speaking, Watching, Adapters, Protocol):
     """One network namespace, open."""
 
     @property

@@ -1,4 +1,4 @@
-"""The two calls of libc that Python does not offer before 3.12, or at all."""
+"""The calls of libc that Python does not offer before 3.12, not at all, or not in full."""
 
 from __future__ import annotations
 
@@ -37,6 +37,25 @@ def mount(source: str, target: str, kind: str, flags: int) -> None:
     """
     if _libc.mount(source.encode(), target.encode(), kind.encode(), flags, None) != 0:
         raise _last_error(f"mount {target}")
+
+
+def getsockopt(descriptor: int, level: int, option: int, question: bytes) -> bytes:
+    """Ask a socket for an option that is told more than its name; Python's own cannot.
+
+    Args:
+        descriptor: of the socket.
+        level: whose option.
+        option: which.
+        question: what the kernel reads, as long as what it writes over it.
+
+    Raises:
+        OSError: what the kernel answered.
+    """
+    buffer = ctypes.create_string_buffer(question, len(question))
+    size = ctypes.c_uint32(len(question))
+    if _libc.getsockopt(descriptor, level, option, buffer, ctypes.byref(size)) != 0:
+        raise _last_error("getsockopt")
+    return buffer.raw
 
 
 def _last_error(call: str) -> OSError:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from cni.kernel import neighbour_messages, netlink, nft_messages, solicitation
+from cni.kernel import neighbour_messages, netlink, nft_messages, solicitation, x_tables
 from cni.kernel.settling import settled
 from cni.kernel.types import (
     Address,
@@ -68,16 +68,20 @@ class NeighbourVerbs(ABC):
             return self._run(lambda: solicitation.ask(link.name, link.mac, targets, seconds))
 
     def drops_forwarded(self) -> Sequence[str]:
-        """`nft list chains`; none where the kernel has no nftables."""
-
-        def ask() -> list[bytes]:
-            return netlink.ask(netlink.NETFILTER, nft_messages.chains_request())
-
+        """`nft list chains; iptables-legacy -S FORWARD; ip6tables-legacy -S FORWARD`."""
         with kernel_errors("nft list chains"):
-            try:
-                found = settled("nft list chains", lambda: self._run(ask))
-            except OSError as error:
-                if error.errno not in _NO_NFTABLES:
-                    raise
-                return []
-        return [words for body in found if (words := nft_messages.dropping_forward(body))]
+            found = settled("nft list chains", lambda: self._run(_chains))
+        with kernel_errors("iptables-legacy -S FORWARD"):
+            legacy = self._run(x_tables.dropping_forward)
+        chains = [words for body in found if (words := nft_messages.dropping_forward(body))]
+        return [*chains, *legacy]
+
+
+def _chains() -> list[bytes]:
+    """Read all chains; none where the kernel has no nftables."""
+    try:
+        return netlink.ask(netlink.NETFILTER, nft_messages.chains_request())
+    except OSError as error:
+        if error.errno not in _NO_NFTABLES:
+            raise
+        return []

@@ -41,8 +41,9 @@ class Neighbourhood(Protocol):
         ...
 
     def drops_forwarded(self) -> Sequence[str]:
-        """Return nftables' chains that drop what is forwarded unless a rule accepts it.
+        """Return the chains that drop what is forwarded unless a rule accepts it.
 
-        As `FAMILY TABLE CHAIN`; iptables' own, where it is iptables-nft.
+        Of nftables as `FAMILY TABLE CHAIN`, iptables-nft's own among them; of the older iptables
+        as `iptables-legacy filter FORWARD`, and `ip6tables-legacy …`.
         """
         ...

@@ -12,7 +12,7 @@ import socket
 import struct
 from collections.abc import Container, Iterable, Iterator
 
-ROUTE, NETFILTER, RDMA = 0, 12, 20
+ROUTE, NETFILTER, GENERIC, RDMA = 0, 12, 16, 20
 REQUEST, ACK, DUMP = 0x1, 0x4, 0x300
 EXCLUSIVE, CREATE = 0x200, 0x400
 NESTED = 0x8000
@@ -78,7 +78,7 @@ def ask(protocol: int, request: bytes, *, strictly: bool = False) -> list[bytes]
     """Send a request in the calling thread's namespace; return the bodies of the answers.
 
     Args:
-        protocol: ROUTE, NETFILTER or RDMA.
+        protocol: ROUTE, NETFILTER, GENERIC or RDMA.
         request: what to ask.
         strictly: let the kernel leave out of a dump what the request does not name; before Linux
             4.20 it does not.

@@ -17,6 +17,7 @@ from cni.kernel import (
     rule_messages,
     sysctl,
 )
+from cni.kernel.adapter_verbs import AdapterVerbs
 from cni.kernel.datagram_verbs import DatagramVerbs
 from cni.kernel.function_verbs import FunctionVerbs
 from cni.kernel.interface import Namespace
@@ -45,7 +46,9 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 """Seconds between two looks, doubling from the first to the second."""
 
 
-class RtnetlinkNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs, WatchingVerbs):
+class RtnetlinkNamespace(
+    AdapterVerbs, DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs, WatchingVerbs
+):
     """One network namespace of the running kernel; keeps the `Namespace` protocol."""
 
     def __init__(self, path: str) -> None:

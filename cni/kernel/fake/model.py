@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from cni.kernel.adapters import Radio
 from cni.kernel.fake import sysctls
 from cni.kernel.marking import Marking
 from cni.kernel.types import (
@@ -65,7 +66,9 @@ class Device:
     """What it has counted; 0 of what is not here."""
     neighbours: list[Neighbour] = field(default_factory=list)
     forwarding: list[Forwarding] = field(default_factory=list)
-    wireless: bool = False
+    radio: Radio | None = None
+    offloads: bool | None = True
+    """Whether it leaves IP checksums to its hardware; None for what has no such switch."""
     pf: Pf | None = None
     """The physical function behind it."""
     vf: Vf | None = None

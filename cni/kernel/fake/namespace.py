@@ -10,6 +10,7 @@ from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
 
 from cni.kernel import frames, messages, rule_messages
 from cni.kernel.fake import lifecycle, routing
+from cni.kernel.fake.adapter_verbs import AdapterVerbs
 from cni.kernel.fake.datagram_verbs import DatagramVerbs
 from cni.kernel.fake.function_verbs import FunctionVerbs
 from cni.kernel.fake.marking_verbs import MarkingVerbs
@@ -34,7 +35,9 @@ _GROUP_ADDRESS = 1
 """The bit of a MAC's first octet that makes it a group's."""
 
 
-class FakeNamespace(DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs, WatchingVerbs):
+class FakeNamespace(
+    AdapterVerbs, DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs, WatchingVerbs
+):
     """One network namespace of the fake; keeps the `Namespace` protocol."""
 
     def links(self) -> Sequence[Link]:

@@ -61,8 +61,9 @@ class NeighbourVerbs(Verbs):
         return answers
 
     def drops_forwarded(self) -> Sequence[str]:
-        """`nft list chains`; none where the kernel has no nftables."""
-        return tuple(self.netns.dropping) if self._machine.nftables else ()
+        """`nft list chains; iptables-legacy -S FORWARD; ip6tables-legacy -S FORWARD`."""
+        known = self._machine.nftables
+        return tuple(chain for chain in self.netns.dropping if known or "legacy" in chain)
 
 
 def _there(device: Device) -> dict[Address, str]:

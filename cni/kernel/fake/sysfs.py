@@ -81,7 +81,7 @@ class FakeSysfs:
     def is_wireless(self, netdev: str) -> bool:
         """Return whether a netdev of the host is itself a wireless one."""
         device = self._device(netdev)
-        return device is not None and device.wireless
+        return device is not None and device.radio is not None
 
     def lower_devices(self, netdev: str) -> Sequence[str]:
         """Return the ports of a bridge of the host."""

@@ -113,3 +113,11 @@ def test_chains_that_drop_what_is_forwarded(world: World, pod: Namespace) -> Non
     chain = world.drop_forwarded(pod.path)
 
     assert list(pod.drops_forwarded()) == [chain]
+
+
+@pytest.mark.parametrize("version", [4, 6])
+def test_the_older_iptables_is_seen_as_well(world: World, pod: Namespace, version: int) -> None:
+    assert list(pod.drops_forwarded()) == []
+    both = [world.drop_forwarded(pod.path), world.drop_forwarded_by_iptables(pod.path, version)]
+
+    assert list(pod.drops_forwarded()) == both

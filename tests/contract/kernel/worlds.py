@@ -27,9 +27,11 @@ from cni.kernel.linux import LinuxKernel
 from cni.kernel.netns import NetnsThread
 from cni.kernel.sysfs import LinuxSysfs
 from cni.kernel.types import KernelError, Link
+from tests.contract.kernel import legacy
 from tests.contract.kernel.nftables import IP, nft, nft_chain, nft_flush, nft_table
 
 HOST = "/proc/self/ns/net"
+LEGACY = {4: "iptables-legacy filter FORWARD", 6: "ip6tables-legacy filter FORWARD"}
 
 
 class World(Protocol):
@@ -90,6 +92,14 @@ class World(Protocol):
         ...
 
     def pass_time(self, seconds: float) -> None: ...
+
+    def drop_forwarded_by_iptables(self, path: str, version: int) -> str:
+        """Let iptables-legacy drop what is forwarded; return what it is called."""
+        ...
+
+    def stop_offloading(self, name: str, path: str) -> None:
+        """Let no hardware compute checksums."""
+        ...
 
     def connect_later(self, peer: str, path: str, seconds: float) -> None:
         """Set a veth's peer up after a while."""
@@ -176,6 +186,13 @@ class FakeWorld:
 
     def pass_time(self, seconds: float) -> None:
         self.kernel.advance(seconds)
+
+    def drop_forwarded_by_iptables(self, path: str, version: int) -> str:
+        self.kernel.drop_forwarded(LEGACY[version], path=path)
+        return LEGACY[version]
+
+    def stop_offloading(self, name: str, path: str) -> None:
+        self.kernel.offload_checksums(name, on=False, path=path)
 
     def connect_later(self, peer: str, path: str, seconds: float) -> None:
         with self.kernel.open(path) as namespace:
@@ -292,6 +309,17 @@ class LinuxWorld:
 
     def pass_time(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    def drop_forwarded_by_iptables(self, path: str, version: int) -> str:
+        with NetnsThread() as thread:
+            thread.enter(path)
+            thread.run(lambda: legacy.drop_forwarded_by_iptables(version))
+        return LEGACY[version]
+
+    def stop_offloading(self, name: str, path: str) -> None:
+        with NetnsThread() as thread:
+            thread.enter(path)
+            thread.run(lambda: legacy.stop_offloading(name))
 
     def connect_later(self, peer: str, path: str, seconds: float) -> None:
         timer = threading.Timer(seconds, ip, [*inside(path), "link", "set", peer, "up"])
