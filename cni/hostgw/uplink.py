@@ -1,4 +1,4 @@
-"""Whether an uplink is wireless, through whatever it is made of."""
+"""Which radio an uplink is, or is made of."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ def radios(uplinks: Collection[str], stated: bool | None, sysfs: Sysfs) -> froze
 
 
 def is_wireless(netdev: str, sysfs: Sysfs) -> bool:
-    """Return whether a netdev of the host, or one below it, is a radio.
+    """Return whether a netdev of the host, or one below it, is a radio."""
+    return bool(radio_of(netdev, sysfs))
+
+
+def radio_of(netdev: str, sysfs: Sysfs) -> str:
+    """Return the radio that a netdev of the host is or has below it, empty when there is none.
 
     Args:
         netdev: a radio, or a bridge, a bond or a VLAN of such.
@@ -35,6 +40,6 @@ def is_wireless(netdev: str, sysfs: Sysfs) -> bool:
             continue
         seen.add(name)
         if sysfs.is_wireless(name):
-            return True
+            return name
         waiting += sysfs.lower_devices(name)
-    return False
+    return ""

@@ -8,6 +8,7 @@ import typer
 
 from install.railctl.addresses import addresses
 from install.railctl.attachments import attachments
+from install.railctl.doctor import doctor
 from install.railctl.fabric import fabric
 from install.railctl.functions import vf
 from install.railctl.hostgw import hostgw
@@ -24,6 +25,7 @@ app.command()(attachments)
 app.command()(addresses)
 app.command()(peers)
 app.command()(version)
+app.add_typer(doctor, name="doctor")
 app.add_typer(vf, name="vf")
 app.add_typer(fabric, name="fabric")
 app.add_typer(ipam, name="ipam")

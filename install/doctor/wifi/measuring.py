@@ -1,0 +1,154 @@
+"""Echo requests to several addresses at once, within a bounded time (`ping -c N -i S`).
+
+Sources: RFC 792 and RFC 4443 section 4 (echo), raw(7), and IP_UNICAST_IF of the kernel's in.h: a
+packet leaves by that device, and its answer may come by any.
+"""
+
+from __future__ import annotations
+
+import secrets
+import selectors
+import socket
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+from cni.kernel.frames import checksum
+from cni.kernel.types import Address
+from install.doctor.wifi.facts import Series
+
+COUNT, INTERVAL, PATIENCE = 20, 0.05, 1.0
+"""Requests to each, seconds between two, and seconds for the last answer."""
+_SOL_RAW, _ICMP_FILTER = 255, 1
+_REPLIES_ONLY = struct.pack("=i", ~1)
+"""A bit for each type that is not heard."""
+_IP_UNICAST_IF, _IPV6_UNICAST_IF = 50, 76
+_ECHO = struct.Struct("!BBHHH")
+_PADDING = bytes(48)
+_LONGEST = 2048
+_LENGTH_WORDS = 4
+"""IPv4 counts its header in these; a raw socket gets to read it, and IPv6's not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Who is asked."""
+
+    address: Address
+    index: int = 0
+    """Of the device by which requests leave; 0 for what the routes say."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What differs between the families."""
+
+    domain: int
+    protocol: int
+    request: int
+    reply: int
+    level: int
+    leave_by: int
+
+
+_KINDS = {
+    4: _Kind(socket.AF_INET, socket.IPPROTO_ICMP, 8, 0, socket.IPPROTO_IP, _IP_UNICAST_IF),
+    6: _Kind(
+        socket.AF_INET6, socket.IPPROTO_ICMPV6, 128, 129, socket.IPPROTO_IPV6, _IPV6_UNICAST_IF
+    ),
+}
+
+
+@dataclass(slots=True)
+class _Asker:
+    """A socket for one target, and what it has sent and heard."""
+
+    target: Target
+    kind: _Kind
+    opened: socket.socket
+    identifier: int
+    sent: list[float] = field(default_factory=list)
+    times: dict[int, float] = field(default_factory=dict)
+
+    def ask(self) -> None:
+        """Send one request; one that cannot leave is as good as lost."""
+        number = len(self.sent)
+        self.sent.append(time.monotonic())
+        words = (self.kind.request, 0, 0, self.identifier, number)
+        packet = _ECHO.pack(*words) + _PADDING
+        if self.kind.domain == socket.AF_INET:  # of ICMPv6 the kernel computes it
+            words = (self.kind.request, 0, checksum(packet), self.identifier, number)
+            packet = _ECHO.pack(*words) + _PADDING
+        try:
+            self.opened.sendto(packet, (str(self.target.address), 0))
+        except OSError:
+            return
+
+    def hear(self) -> None:
+        """Take an answer, unless it is another program's."""
+        packet, now = self.opened.recv(_LONGEST), time.monotonic()
+        if self.kind.domain == socket.AF_INET:
+            packet = packet[(packet[0] & 0xF) * _LENGTH_WORDS :]
+        if len(packet) < _ECHO.size:
+            return
+        kind, _, _, identifier, number = _ECHO.unpack_from(packet)
+        if (kind, identifier) == (self.kind.reply, self.identifier) and number < len(self.sent):
+            self.times.setdefault(number, 1000 * (now - self.sent[number]))
+
+    def is_done(self) -> bool:
+        """Return whether every request has its answer."""
+        return len(self.times) == len(self.sent)
+
+    def series(self) -> Series:
+        """Return what has become of the requests."""
+        return Series(len(self.sent), tuple(self.times[number] for number in sorted(self.times)))
+
+
+def measure(targets: Sequence[Target]) -> list[Series]:
+    """Ask all of them COUNT times; return a series for each.
+
+    It takes `COUNT * INTERVAL + PATIENCE` seconds at most.
+
+    Raises:
+        OSError: EPERM for who is not root.
+    """
+    if not targets:
+        return []
+    with _opened(targets) as askers, selectors.DefaultSelector() as selector:
+        for asker in askers:
+            selector.register(asker.opened, selectors.EVENT_READ, asker)
+        begun = time.monotonic()
+        for number in range(COUNT):
+            for asker in askers:
+                asker.ask()
+            _hear(selector, begun + (number + 1) * INTERVAL, ())
+        _hear(selector, time.monotonic() + PATIENCE, askers)
+        return [asker.series() for asker in askers]
+
+
+def _hear(selector: selectors.BaseSelector, deadline: float, waited_for: Sequence[_Asker]) -> None:
+    """Hear until then, or until all that is waited for has come."""
+    while (left := deadline - time.monotonic()) > 0:
+        if waited_for and all(asker.is_done() for asker in waited_for):
+            return
+        for key, _ in selector.select(left):
+            key.data.hear()
+
+
+@contextmanager
+def _opened(targets: Sequence[Target]) -> Iterator[list[_Asker]]:
+    first = secrets.randbelow(1 << 16)
+    with ExitStack() as stack:
+        askers = []
+        for number, target in enumerate(targets):
+            kind = _KINDS[target.address.version]
+            opened = socket.socket(kind.domain, socket.SOCK_RAW, kind.protocol)
+            stack.enter_context(opened)
+            if kind.domain == socket.AF_INET:
+                opened.setsockopt(_SOL_RAW, _ICMP_FILTER, _REPLIES_ONLY)
+            if target.index:
+                opened.setsockopt(kind.level, kind.leave_by, struct.pack("!I", target.index))
+            askers.append(_Asker(target, kind, opened, (first + number) & 0xFFFF))
+        yield askers
