@@ -21,9 +21,6 @@ from install.doctor.wifi.facts import Series
 
 COUNT, INTERVAL, PATIENCE = 20, 0.05, 1.0
 """Requests to each, seconds between two, and seconds for the last answer."""
-_SOL_RAW, _ICMP_FILTER = 255, 1
-_REPLIES_ONLY = struct.pack("=i", ~1)
-"""A bit for each type that is not heard."""
 _IP_UNICAST_IF, _IPV6_UNICAST_IF = 50, 76
 _ECHO = struct.Struct("!BBHHH")
 _PADDING = bytes(48)
@@ -146,8 +143,6 @@ def _opened(targets: Sequence[Target]) -> Iterator[list[_Asker]]:
             kind = _KINDS[target.address.version]
             opened = socket.socket(kind.domain, socket.SOCK_RAW, kind.protocol)
             stack.enter_context(opened)
-            if kind.domain == socket.AF_INET:
-                opened.setsockopt(_SOL_RAW, _ICMP_FILTER, _REPLIES_ONLY)
             if target.index:
                 opened.setsockopt(kind.level, kind.leave_by, struct.pack("!I", target.index))
             askers.append(_Asker(target, kind, opened, (first + number) & 0xFFFF))

@@ -22,6 +22,10 @@ def test_who_computes_the_checksums(world: World, pod: Namespace, kind: str) -> 
     assert pod.offloads_checksums(other.index) is True
 
 
+def test_what_a_driver_fixes_counts_as_it_is(pod: Namespace) -> None:
+    assert pod.offloads_checksums(get(pod, "lo").index) is True
+
+
 def test_a_link_that_is_not_there_offloads_nothing(pod: Namespace) -> None:
     assert pod.offloads_checksums(9999) is None
 

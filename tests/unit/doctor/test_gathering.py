@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
@@ -145,6 +146,8 @@ def test_switches_and_filters(world: MemoryWorld, doctor: Doctor) -> None:
 
 
 def test_direct_routes_are_those_of_rail_hostgw(world: MemoryWorld, doctor: Doctor) -> None:
+    foreign = Route(ip_network("10.9.0.0/24"), world.link(UPLINK).index, table=142)
+    world.host.add_route(foreign)
     assert doctor.look().direct == []
     world.call(uplink={"wireless": True})
     assert {str(route.dst) for route in doctor.look().direct} == {
@@ -178,6 +181,8 @@ def test_the_agents_key(doctor: Doctor) -> None:
     assert doctor.look().key is Key.OPEN
     key.chmod(0o600)
     assert doctor.look().key is Key.THERE
+    os.chown(key, 1, 1)
+    assert doctor.look().key is Key.OPEN
     settings.chmod(0o666)
     assert "expected nobody but root to write it" in doctor.look().unknown[0]
 
