@@ -73,11 +73,8 @@ def this_node() -> Node:
     from install.doctor.wifi.measuring import measure
     from install.doctor.wifi.node import Node
 
-    config = Paths.of(os.environ)
-    return Node(
-        LinuxKernel(), LinuxSysfs(), measure, platform.release(),
-        agent_file=config.agent_file, key_file=config.config / "hostgw.key",
-    )  # fmt: skip
+    agent_file = Paths.of(os.environ).agent_file
+    return Node(LinuxKernel(), LinuxSysfs(), measure, platform.release(), agent_file)
 
 
 def write(findings: Sequence[Finding], output: Output) -> None:

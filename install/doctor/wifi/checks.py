@@ -12,7 +12,7 @@ from install.doctor.wifi.wsl import wsl
 _CHECKS = (
     air.uplinks, air.power_save, air.signal,
     wsl, settings.backend, settings.checksums, settings.mtu, settings.forwarding,
-    settings.firewall, settings.filters, settings.key, settings.unknown,
+    settings.firewall, settings.filters, settings.files, settings.unknown,
     reach.layer_2, reach.peers, reach.direct,
 )  # fmt: skip
 

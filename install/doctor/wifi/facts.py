@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from statistics import median
 
 from cni.hostgw.landscape import Landscape
@@ -73,15 +72,14 @@ class Reach:
     overlay: Series | None = None
 
 
-class Key(Enum):
-    """The state of what agents prove themselves with."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A file of host-gw's that the agent does not take."""
 
-    UNUSED = "unused"
-    """The agent's settings say nothing of host-gw."""
-    MISSING = "missing"
-    OPEN = "open"
-    """Others than root can read it."""
-    THERE = "there"
+    check: str
+    """`settings` or `key`."""
+    what: str
+    cure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +106,7 @@ class Facts:
     nftables: bool = True
     vxlan: bool = True
     """Whether the kernel has it, loaded or not."""
-    key: Key = Key.UNUSED
-    key_file: str = ""
+    refused: Sequence[Refusal] = ()
     direct: Sequence[Route] = ()
     """Routes that rail-hostgw has made."""
     unknown: Sequence[str] = ()

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import errno
-import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
+from pathlib import Path
 
-from cni.host.toml.reading import content_of, decode
-from cni.hostgw import config as hostgw_config
+from cni.agent import config as agent_config
+from cni.agent.hostgw import keys
+from cni.agent.hostgw.settings import HostgwSettings
 from cni.hostgw import decision, peers, terrain
+from cni.hostgw.config import Terms
 from cni.hostgw.landscape import Landscape, look
+from cni.hostgw.peers import Peer
 from cni.hostgw.terrain import Candidate
-from cni.hostgw.uplink import radio_of
+from cni.hostgw.uplink import radio_of, radios
 from cni.kernel.interface import Namespace
 from cni.kernel.types import Address, KernelError, Link, kernel_errors
 from cni.protocol.errors import CniError
-from install.doctor.wifi.facts import Facts, Key, Reach, Series, Uplink
+from install.doctor.wifi.facts import Facts, Reach, Refusal, Series, Uplink
 from install.doctor.wifi.measuring import Target
 from install.doctor.wifi.node import Node
 
@@ -62,58 +65,85 @@ def gather(node: Node, wishes: Wishes) -> Facts:
         KernelError: not even its links and routes can be looked at.
     """
     host, unknown = node.kernel.host, _Unknown()
-    landscape = look(host, wishes.overlay)
-    known = _known(host, landscape)
-    uplinks = _uplinks(node, wishes, landscape, known)
+    stated, refused = _stated(node)
+    terms = _with(stated, wishes)
+    landscape = look(host, terms.overlay)
+    known = _known(host, landscape, terms)
+    uplinks = _uplinks(node, terms, landscape, known)
     reached, uplinks = _asked(host, known[:_MOST], uplinks, unknown)
     reached = _measured(node.measure, reached, unknown)
     facts = Facts(
         release=node.release,
         landscape=landscape,
-        named=bool(wishes.overlay),
+        named=bool(terms.overlay),
         uplinks=uplinks,
         reached=reached,
         unmeasured=max(0, len(known) - _MOST),
-        direct=[r for r in host.table(_table()) if r.protocol == decision.PROTOCOL],
-        key_file=str(node.key_file),
+        direct=[r for r in host.table(terms.table) if r.protocol == decision.PROTOCOL],
+        refused=refused,
         vxlan=bool(landscape.tunnels) or node.has_module("vxlan"),
     )
     facts = _settings(host, facts, unknown)
-    with unknown:
-        facts = replace(facts, key=_key(node))
     return replace(facts, unknown=tuple(unknown.words))
 
 
-def _table() -> int:
-    return int(hostgw_config.HostgwConfig.model_fields["table"].default)
+def _stated(node: Node) -> tuple[HostgwSettings | None, list[Refusal]]:
+    """Return what the agent is told, and which of its files it does not take."""
+    try:
+        settings = agent_config.load(node.agent_file).hostgw
+    except CniError as error:
+        return None, [Refusal("settings", error.msg, error.details)]
+    if settings is None or settings.mode == "off":
+        return settings, []
+    try:
+        keys.load(Path(settings.key_file))
+    except CniError as error:
+        return settings, [Refusal("key", error.msg, error.details)]
+    return settings, []
 
 
-def _known(host: Namespace, landscape: Landscape) -> list[Reach]:
+def _with(stated: HostgwSettings | None, wishes: Wishes) -> Terms:
+    """Return what is stated, unless the person knows better."""
+    terms = stated or Terms()
+    uplink = terms.uplink
+    if wishes.wireless is not None:
+        uplink = uplink.model_copy(update={"wireless": wishes.wireless})
+    overlay = wishes.overlay or terms.overlay
+    return terms.model_copy(update={"uplink": uplink, "overlay": overlay})
+
+
+def _known(host: Namespace, landscape: Landscape, terms: Terms) -> list[Reach]:
     """Return the peers, and what of the terrain keeps direct paths from them."""
-    found = []
-    for peer in peers.from_flannel(landscape):
-        gateways = (
-            route.gateway
-            for route in landscape.main
-            if (route.dst, route.index) == (peer.cidr, peer.overlay.index) and route.gateway
-        )
-        found.append(_terrain(host, landscape, Reach(peer, next(gateways))))
-    return found
+    known = peers.stated(landscape, terms.peers) if terms.peers else peers.from_flannel(landscape)
+    return [
+        _terrain(host, landscape, Reach(peer, _gateway(landscape, peer)), terms) for peer in known
+    ]
 
 
-def _terrain(host: Namespace, landscape: Landscape, one: Reach) -> Reach:
+def _gateway(landscape: Landscape, peer: Peer) -> Address:
+    """Return a peer's address on the overlay, by which main routes its pods."""
+    return next(
+        route.gateway
+        for route in landscape.main
+        if route.index == peer.overlay.index
+        and route.gateway
+        and peer.cidr.network_address in route.dst
+    )
+
+
+def _terrain(host: Namespace, landscape: Landscape, one: Reach, terms: Terms) -> Reach:
     way = host.way_to(one.peer.address)
     link = landscape.link(way.index) if way else None
     one = replace(one, uplink=link.name if link else "")
-    if refusal := terrain.refusal(one.peer, landscape, ()):
+    if refusal := terrain.refusal(one.peer, landscape, terms.pod_networks):
         return replace(one, refusal=refusal)
     own = host.addresses(way.index) if way else ()
-    judged = terrain.candidate(one.peer, way, landscape, own, hostgw_config.Uplink())
+    judged = terrain.candidate(one.peer, way, landscape, own, terms.uplink)
     return one if isinstance(judged, Candidate) else replace(one, refusal=judged)
 
 
 def _uplinks(
-    node: Node, wishes: Wishes, landscape: Landscape, known: Sequence[Reach]
+    node: Node, terms: Terms, landscape: Landscape, known: Sequence[Reach]
 ) -> list[Uplink]:
     """Return the devices to the peers; without peers, those of overlay and default route."""
     host = node.kernel.host
@@ -123,12 +153,10 @@ def _uplinks(
         indices |= {way.index for there in _ELSEWHERE if (way := host.way_to(there))}
         links = (landscape.link(index) for index in sorted(indices))
         names = {link.name for link in links if link and not link.loopback}
-    return [
-        _uplink(node, wishes, landscape, link) for link in landscape.links if link.name in names
-    ]
+    return [_uplink(node, terms, landscape, link) for link in landscape.links if link.name in names]
 
 
-def _uplink(node: Node, wishes: Wishes, landscape: Landscape, link: Link) -> Uplink:
+def _uplink(node: Node, terms: Terms, landscape: Landscape, link: Link) -> Uplink:
     host = node.kernel.host
     name = radio_of(link.name, node.sysfs)
     radio = host.find(name) if name else None
@@ -136,7 +164,7 @@ def _uplink(node: Node, wishes: Wishes, landscape: Landscape, link: Link) -> Upl
     return Uplink(
         link,
         host.addresses(link.index),
-        wireless=bool(name) if wishes.wireless is None else wishes.wireless,
+        wireless=bool(radios([link.name], terms.uplink.wireless, node.sysfs)),
         radio_name=name,
         radio=host.radio(radio.index) if radio else None,
         gateway=next((gateway for gateway in gateways if gateway), None),
@@ -229,15 +257,3 @@ def _filter(host: Namespace, name: str) -> str:
     """Return the value that counts: the kernel takes the greater of a device's and `all`."""
     own = host.sysctl(f"ipv4/conf/{name}/rp_filter") or "0"
     return max(own, host.sysctl("ipv4/conf/all/rp_filter") or "0")
-
-
-def _key(node: Node) -> Key:
-    content = content_of(node.agent_file)
-    if content is None or "hostgw" not in decode(content).data:
-        return Key.UNUSED
-    try:
-        status = node.key_file.stat()
-    except FileNotFoundError:
-        return Key.MISSING
-    is_open = status.st_uid != 0 or status.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
-    return Key.OPEN if is_open else Key.THERE

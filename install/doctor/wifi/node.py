@@ -22,7 +22,6 @@ class Node:
     release: str
     """Of the kernel (`uname -r`)."""
     agent_file: Path
-    key_file: Path
     modules: Path = Path("/lib/modules")
     loaded: Path = Path("/sys/module")
 

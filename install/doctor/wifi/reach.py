@@ -66,7 +66,12 @@ def direct(facts: Facts) -> Iterator[Finding]:
     """Say whose pods are reached straight now."""
     if facts.direct:
         networks = ", ".join(str(route.dst) for route in facts.direct)
-        yield Finding(Severity.INFO, "direct", f"rail-hostgw sends straight to {networks}")
+        yield Finding(
+            Severity.INFO,
+            "direct",
+            f"rail-hostgw has direct routes to {networks}",
+            "which of them are proven now, where an agent runs: railctl peers",
+        )
 
 
 def _isolated(device: str, silent: list[str]) -> Finding:

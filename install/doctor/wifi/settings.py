@@ -9,7 +9,7 @@ from cni.hostgw.decision import span
 from cni.hostgw.peers import Overlay
 from cni.kernel.types import Link, Network
 from install.doctor.findings import Finding, Severity
-from install.doctor.wifi.facts import Facts, Key
+from install.doctor.wifi.facts import Facts
 
 _OUTER = {4: 50, 6: 70}
 """Bytes that VXLAN puts around a packet, by the version of its outer header."""
@@ -135,23 +135,15 @@ def filters(facts: Facts) -> Iterator[Finding]:
             )
 
 
-def key(facts: Facts) -> Iterator[Finding]:
-    """Say whether agents can prove themselves."""
-    if facts.key is Key.MISSING:
+def files(facts: Facts) -> Iterator[Finding]:
+    """Say which file the agent does not take."""
+    for refusal in facts.refused:
         yield Finding(
             Severity.ERROR,
-            "key",
-            f"{facts.key_file} is missing, and the agent's settings have [hostgw]",
-            "agents prove paths to each other with it: without one there is no direct path",
-            (f"install -m 0600 KEY {facts.key_file}  # the same on every node",),
-        )
-    elif facts.key is Key.OPEN:
-        yield Finding(
-            Severity.ERROR,
-            "key",
-            f"{facts.key_file} can be read by others than root",
-            "who has it can draw the pods' traffic to himself",
-            (f"chown root:root {facts.key_file}; chmod 0600 {facts.key_file}",),
+            refusal.check,
+            refusal.what,
+            "agents prove paths to each other by it: without it every path is the overlay's",
+            tuple(filter(None, (refusal.cure,))),
         )
 
 

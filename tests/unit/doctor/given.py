@@ -70,5 +70,4 @@ WELL = Facts(
     offloads={"flannel.1": False},
     filters={"wlan0": "2", "flannel.1": "0"},
     forwarding={4: "1", 6: "0"},
-    key_file="/etc/railcni/hostgw.key",
 )

@@ -10,7 +10,7 @@ import pytest
 from cni.kernel.types import Route
 from install.doctor.findings import Finding, Severity, worst
 from install.doctor.wifi.checks import check
-from install.doctor.wifi.facts import Facts, Key, Series
+from install.doctor.wifi.facts import Facts, Refusal, Series
 from tests.unit.doctor.given import (
     BRIDGE,
     LANDSCAPE,
@@ -177,14 +177,16 @@ def test_strict_filters_are_an_error_where_paths_are_direct() -> None:
     direct = Route(ip_network(FIRST), 2, ip_address("192.168.1.11"), table=142, protocol=142)
     facts = replace(facts, direct=[direct])
     only(facts, "rp-filter", Severity.ERROR)
-    assert said(facts, "direct") == [f"rail-hostgw sends straight to {FIRST}"]
+    assert said(facts, "direct") == [f"rail-hostgw has direct routes to {FIRST}"]
 
 
-def test_the_agents_key() -> None:
-    assert bad(replace(WELL, key=Key.THERE)) == []
-    missing = only(replace(WELL, key=Key.MISSING), "key", Severity.ERROR)
-    assert "/etc/railcni/hostgw.key" in missing.what
-    assert "chmod 0600" in only(replace(WELL, key=Key.OPEN), "key", Severity.ERROR).mend[0]
+def test_a_file_that_the_agent_does_not_take() -> None:
+    refusal = Refusal("key", "/etc/railcni/hostgw.key is missing", "openssl rand -hex 32")
+    found = only(replace(WELL, refused=[refusal]), "key", Severity.ERROR)
+    assert (found.what, found.mend) == (refusal.what, (refusal.cure,))
+    assert (
+        only(replace(WELL, refused=[replace(refusal, cure="")]), "key", Severity.ERROR).mend == ()
+    )
 
 
 def test_cilium_is_told_of_its_own_way() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_address, ip_network
@@ -12,7 +11,7 @@ import pytest
 
 from cni.kernel.adapters import Radio
 from cni.kernel.types import Route
-from install.doctor.wifi.facts import Facts, Key, Series
+from install.doctor.wifi.facts import Facts, Series
 from install.doctor.wifi.gathering import Wishes, gather
 from install.doctor.wifi.measuring import Target
 from install.doctor.wifi.node import Node
@@ -36,7 +35,7 @@ class Doctor:
         self.measured: list[list[Target]] = []
         self.node = Node(
             world.kernel, world.sysfs, self._measure, "6.18.0",
-            folder / "agent.toml", folder / "hostgw.key", folder / "modules", folder / "loaded",
+            folder / "agent.toml", folder / "modules", folder / "loaded",
         )  # fmt: skip
 
     def _measure(self, targets: Sequence[Target]) -> list[Series]:
@@ -169,22 +168,58 @@ def test_the_kernels_vxlan_without_a_device(world: MemoryWorld, tmp_path: Path) 
     assert doctor.look().vxlan
 
 
-def test_the_agents_key(doctor: Doctor) -> None:
-    settings, key = doctor.node.agent_file, doctor.node.key_file
-    assert doctor.look().key is Key.UNUSED
-    settings.write_text("[other]\n")
-    assert doctor.look().key is Key.UNUSED
-    settings.write_text("[hostgw]\n")
-    assert doctor.look().key is Key.MISSING
-    key.write_text("secret")
+def test_the_agents_key_is_read_as_the_agent_reads_it(doctor: Doctor, tmp_path: Path) -> None:
+    settings, key = doctor.node.agent_file, tmp_path / "hostgw.key"
+    assert doctor.look().refused == []
+    settings.write_text("requests = 8\n")
+    assert doctor.look().refused == []
+    settings.write_text(f'[hostgw]\nkeyFile = "{key}"\n')
+    (missing,) = doctor.look().refused
+    assert missing.check == "key"
+    assert missing.what.startswith(f"{key} is missing")
+    assert "openssl rand -hex 32" in missing.cure
+    key.write_text(64 * "a")
     key.chmod(0o640)
-    assert doctor.look().key is Key.OPEN
+    (exposed,) = doctor.look().refused
+    assert "can be read by others" in exposed.what
     key.chmod(0o600)
-    assert doctor.look().key is Key.THERE
-    os.chown(key, 1, 1)
-    assert doctor.look().key is Key.OPEN
-    settings.chmod(0o666)
-    assert "expected nobody but root to write it" in doctor.look().unknown[0]
+    assert doctor.look().refused == []
+    key.unlink()
+    settings.write_text(f'[hostgw]\nmode = "off"\nkeyFile = "{key}"\n')
+    assert doctor.look().refused == []
+
+
+def test_settings_that_are_no_settings(doctor: Doctor) -> None:
+    doctor.node.agent_file.write_text("[hostgw]\nport = 0\n")
+    (refusal,) = doctor.look().refused
+    assert refusal.check == "settings"
+    assert "hostgw.port is 0" in refusal.what
+
+
+def test_what_the_agent_is_told_counts_here_too(world: MemoryWorld, doctor: Doctor) -> None:
+    key = doctor.node.agent_file.with_name("key")
+    doctor.node.agent_file.write_text(f"""
+        [hostgw]
+        keyFile = "{key}"
+        table = 77
+        podNetworks = ["10.42.0.0/23", "fd00:42::/32"]
+        overlay = ["{OVERLAY}"]
+        uplink = {{ wireless = true }}
+        peers = [
+            {{ cidr = "10.42.1.0/25", address = "192.168.1.12" }},
+            {{ cidr = "10.42.2.0/24", address = "192.168.1.12" }},
+        ]
+    """)
+    ours = Route(ip_network("10.42.1.0/25"), world.link(UPLINK).index, table=77, protocol=142)
+    world.host.add_route(ours)
+    facts = doctor.look()
+    assert [tunnel.name for tunnel in facts.landscape.tunnels] == [OVERLAY]
+    assert [uplink.wireless for uplink in facts.uplinks] == [True]
+    one, two = facts.reached
+    assert (str(one.peer.address), str(one.gateway)) == ("192.168.1.12", "10.42.1.0")
+    assert two.refusal == "outside podNetworks"
+    assert [route.dst for route in facts.direct] == [ours.dst]
+    assert [uplink.wireless for uplink in doctor.look(Wishes(wireless=False)).uplinks] == [False]
 
 
 def test_what_is_refused_is_noted_and_the_rest_is_looked_at(doctor: Doctor) -> None:

@@ -49,10 +49,7 @@ def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Network:
     host.set_mtu(world.link("cni0").index, 1450)
     host.set_mtu(world.link("flannel-v6.1").index, 1430)
     kernel.make_wireless(UPLINK, Radio(power_save=False, signal=-50, ssid="home"))
-    node = Node(
-        kernel, world.sysfs, made.measure, "6.18.0", tmp_path / "agent.toml",
-        tmp_path / "hostgw.key",
-    )  # fmt: skip
+    node = Node(kernel, world.sysfs, made.measure, "6.18.0", tmp_path / "agent.toml")
     monkeypatch.setattr(sys.modules["install.railctl.doctor"], "this_node", lambda: node)
     return made
 
