@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address, ip_interface, ip_network
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
 from cni.kernel.adapters import Radio
-from cni.kernel.types import Route
+from cni.kernel.fake import FakeNamespace
+from cni.kernel.types import Address, Route
 from install.doctor.wifi.facts import Facts, Series
 from install.doctor.wifi.gathering import Wishes, gather
 from install.doctor.wifi.measuring import Target
@@ -18,6 +20,8 @@ from install.doctor.wifi.node import Node
 from tests.scenario.hostgw.worlds import OVERLAY, UPLINK, MemoryWorld
 
 PEER, PEER6, OTHER = "192.168.1.11", "fd00:1::11", "192.168.1.12"
+Targets: TypeAlias = Mapping[Address, Address]
+Answers: TypeAlias = Mapping[Address, str]
 ASLEEP = Radio(power_save=True, signal=-60)
 
 
@@ -96,6 +100,26 @@ def test_the_router_is_asked_along_with_the_peers(world: MemoryWorld, doctor: Do
     assert [one.gateway_answers for one in doctor.look().uplinks] == [False]
     world.appear("192.168.1.1")
     assert [one.gateway_answers for one in doctor.look().uplinks] == [True]
+
+
+def test_each_is_asked_by_the_address_of_its_own_subnet(
+    world: MemoryWorld, doctor: Doctor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, str] = {}
+    solicit = type(world.host).solicit
+
+    def note(self: FakeNamespace, index: int, targets: Targets, seconds: float) -> Answers:
+        asked.update({str(there): str(own) for there, own in targets.items()})
+        return solicit(self, index, targets, seconds)
+
+    monkeypatch.setattr(FakeNamespace, "solicit", note)
+    world.host.add_address(world.link(UPLINK).index, ip_interface("172.20.0.5/24"))
+    world.join("10.42.8.0/24", "172.20.0.8")
+    doctor.look()
+    assert asked == {
+        PEER: "192.168.1.10", OTHER: "192.168.1.10", "172.20.0.8": "172.20.0.5",
+        PEER6: "fd00:1::10",
+    }  # fmt: skip
 
 
 def test_without_peers_the_default_route_tells_the_uplink(
@@ -219,6 +243,8 @@ def test_what_the_agent_is_told_counts_here_too(world: MemoryWorld, doctor: Doct
     assert (str(one.peer.address), str(one.gateway)) == ("192.168.1.12", "10.42.1.0")
     assert two.refusal == "outside podNetworks"
     assert [route.dst for route in facts.direct] == [ours.dst]
+    better = doctor.look(Wishes(overlay=("flannel-v6.1",))).landscape.tunnels
+    assert [tunnel.name for tunnel in better] == ["flannel-v6.1"]
     assert [uplink.wireless for uplink in doctor.look(Wishes(wireless=False)).uplinks] == [False]
 
 
