@@ -118,7 +118,7 @@ def refuse_multus_on_ours(files: Files) -> None:
         if document.get("type") not in _MULTUS or not isinstance(named, str):
             continue
         ours = posixpath.basename(named)
-        if "/" in named and is_own_list(ours, files):
+        if is_own_list(ours, files):
             raise ConflistError(
                 f"{name} has taken {ours} for the cluster's network, which is a list of ours: let "
                 "Multus name the file that this one copies, and restart it"

@@ -93,19 +93,18 @@ def choose(files: Files, *, drops_in: bool, is_k3s: bool) -> Way:
     return Way.OWN_LIST
 
 
-def chain(files: Files, keys: Keys, way: Way, *, is_copied: bool = True) -> Plan:
+def chain(files: Files, keys: Keys, way: Way) -> Plan:
     """Return what chains our plugin into the primary's network, by this way alone.
 
     Args:
         files: the folder's.
         keys: our plugin's, without what the protocol owns.
         way: see there.
-        is_copied: see `unchain`.
 
     Raises:
         ConflistError: in words; nothing is to be changed then.
     """
-    cleared = _leave(files, except_for=way, is_copied=is_copied)
+    cleared = _leave(files, except_for=way)
     found = primary(cleared)
     refuse_dropped_in(found.network, cleared)
     enter = _ENTERED[way]
@@ -123,17 +122,18 @@ def unchain(files: Files, *, is_copied: bool = True) -> Plan:
     Raises:
         ConflistError: in words; nothing is to be changed then.
     """
-    return Plan(differences(files, _leave(files, except_for=None, is_copied=is_copied)))
+    cleared = _leave(files)
+    if not is_copied:
+        cleared = _without(cleared, is_copy)
+    return Plan(differences(files, cleared))
 
 
-def _leave(files: Files, *, except_for: Way | None, is_copied: bool) -> Files:
+def _leave(files: Files, *, except_for: Way | None = None) -> Files:
     refuse_multus_on_ours(files)
     cleared = files
     for way, leave in _LEFT.items():
         if way is not except_for:
             cleared = leave(cleared)
-    if except_for is not Way.K3S_COPY and not is_copied:
-        cleared = _without(cleared, is_copy)
     return cleared
 
 
@@ -210,12 +210,12 @@ def _list_of_our_own(files: Files, found: Primary, plugin: Keys) -> Files:
         )
     cleared = _leave_own_list(files)
     for name in OWN_NAMES:
-        if by_name(name) < by_name(file) and name not in cleared:
+        if by_name(name) < by_name(file):  # and free: what has it would be the primary's file
             marker = {MARKER: {"copyOf": file}}
             return {**cleared, name: with_ours(found.network, plugin, marker)}
     raise ConflistError(
-        f"no name of ours that is free sorts before {file}: rename that, so that it begins with "
-        "a number such as 10-"
+        f"no name of ours sorts before {file}: rename that, so that it begins with a number such "
+        "as 10-"
     )
 
 

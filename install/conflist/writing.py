@@ -21,8 +21,7 @@ from install.conflist.ways import Plan
 _WANTED = (*FILES, COPY, KEPT)
 _DROPPED_IN = ".conf"
 _MODE = 0o644
-_MODES = 0o666
-"""What of a mode is taken over: nobody executes a network."""
+"""The most that a new file is given."""
 _FOLDER_MODE = 0o755
 
 
@@ -129,11 +128,11 @@ def _replace(parent: int, change: Change, mode: int) -> None:
 
 
 def _mode(folder: Path, name: str, like: str) -> int:
-    """Return the mode of a file that is there, else that of the one it is to be like."""
-    for file in (folder / name, folder / like):
-        if file.is_file():
-            return file.stat().st_mode & _MODES
-    return _MODE
+    """Return the mode of a file that is there, else what a new one has of its model's."""
+    if (folder / name).is_file():
+        return stat.S_IMODE((folder / name).stat().st_mode)
+    model = folder / like
+    return model.stat().st_mode & _MODE if model.is_file() else _MODE
 
 
 def _remove_if_empty(folder: Path, change: Change) -> None:

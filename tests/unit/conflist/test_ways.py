@@ -87,7 +87,7 @@ def test_foreign_files_are_never_overwritten() -> None:
         assert unchain(files, is_copied=False).changes == ()
 
 
-def test_no_name_of_ours_is_free() -> None:
+def test_no_name_of_ours_sorts_before() -> None:
     files = {"0--a.conflist": network(FLANNEL)}
     assert "rename that" in refusal(files, Way.OWN_LIST)
     files = {"0-a.conflist": network(FLANNEL)}
@@ -249,6 +249,7 @@ def test_a_list_of_ours_that_multus_has_taken_stays() -> None:
         ({FILE: encoded({"name": "a", "cniVersion": "1.0.0", "plugins": []})}, "plugins is []"),
         ({FILE: network({})}, "plugins.0.type is None"),
         ({FILE: network({"type": "../sh"})}, "plugins.0.type is '../sh'"),
+        ({"10-x.conf": encoded({"name": "a", "cniVersion": "1.0.0"})}, "type is None"),
         ({FILE: network(FLANNEL, loadOnlyInlinedPlugins=7)}, "loadOnlyInlinedPlugins is 7"),
         ({FILE: network(FLANNEL, cniVersion="0.2.0")}, "no chained plugins"),
         ({FILE: network(FLANNEL, cniVersion="")}, "no chained plugins"),

@@ -91,6 +91,14 @@ def test_the_mode_is_the_primarys(folder: Path, mode: int) -> None:
         assert stat.S_IMODE((folder / FILE).stat().st_mode) == mode
 
 
+def test_a_new_file_is_roots_alone_to_write(folder: Path) -> None:
+    (folder / FILE).chmod(0o666)
+    write(folder, chain(read_folder(folder), KEYS, Way.OWN_LIST))
+    assert stat.S_IMODE((folder / "00-rail-hostgw.conflist").stat().st_mode) == 0o644
+    write(folder, chain(read_folder(folder), KEYS, Way.IN_PLACE))
+    assert stat.S_IMODE((folder / FILE).stat().st_mode) == 0o666
+
+
 def test_nobody_meets_half_a_file(folder: Path) -> None:
     write(folder, chain(read_folder(folder), KEYS, Way.IN_PLACE))
     with (folder / FILE).open("rb") as opened:  # a runtime at it
