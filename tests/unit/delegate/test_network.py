@@ -140,7 +140,10 @@ def test_what_is_malformed_is_named(tmp_path: Path, document: object, words: str
     assert "10-x.conflist" in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff{}", b'{"a": ' * 5000])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff{}", b'{"a": ' * 5000, b'{"a": NaN}', '{"name": "a"}'.encode("utf-16")],
+)
 def test_what_is_no_json(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "10-x.conflist"
     file.write_bytes(content)
