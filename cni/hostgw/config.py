@@ -82,6 +82,8 @@ class Terms(Config):
     """Of the rule that leads into the table; main's is 32766."""
     pod_networks: tuple[PodNetwork, ...] = Field((), alias="podNetworks", strict=False)
     """At most one of each family; empty for what the peers span."""
+    service_networks: tuple[PodNetwork, ...] = Field((), alias="serviceNetworks", strict=False)
+    """The cluster's Services': no peer's pods can be there."""
     overlay: tuple[Name, ...] = Field((), strict=False)
     """The overlay's devices; empty for all of flannel's kind."""
     uplink: Uplink = Uplink()

@@ -46,7 +46,7 @@ def look_around(host: Namespace, terms: Terms) -> Prospect:
     refused = {
         cidr: reason
         for cidr, peer in by_network.items()
-        if (reason := terrain.refusal(peer, landscape, terms.pod_networks))
+        if (reason := terrain.refusal(peer, landscape, terms))
     }
     allowed = [peer for cidr, peer in by_network.items() if cidr not in refused]
     candidates, distant = _judge(host, allowed, landscape, terms)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from cni.hostgw.config import WIDEST, Uplink
+from cni.hostgw.config import WIDEST, Terms, Uplink
 from cni.hostgw.landscape import Landscape
 from cni.hostgw.peers import Peer
 from cni.kernel.messages import RTN_UNICAST
@@ -22,18 +22,18 @@ class Candidate:
     """This node's address, as the peer knows it."""
 
 
-def refusal(peer: Peer, landscape: Landscape, pod_networks: Sequence[Network]) -> str:
+def refusal(peer: Peer, landscape: Landscape, terms: Terms) -> str:
     """Return why no direct route may lead to a peer's pods, empty when one may.
 
     Args:
         peer: the peer.
         landscape: what there is.
-        pod_networks: the cluster's, where the configuration states them.
+        terms: which networks are the cluster's, where the operator has stated them.
     """
-    return next(_refusals(peer, landscape, pod_networks), "")
+    return next(_refusals(peer, landscape, terms), "")
 
 
-def _refusals(peer: Peer, landscape: Landscape, pod_networks: Sequence[Network]) -> Iterator[str]:
+def _refusals(peer: Peer, landscape: Landscape, terms: Terms) -> Iterator[str]:
     cidr = peer.cidr
     if cidr.prefixlen < WIDEST:
         yield f"wider than /{WIDEST}"
@@ -45,7 +45,9 @@ def _refusals(peer: Peer, landscape: Landscape, pod_networks: Sequence[Network])
         yield f"its node {peer.address} is inside"
     if peer.overlay.source(cidr.version) is None:
         yield f"{peer.overlay.name} has no address of that family"
-    stated = [network for network in pod_networks if network.version == cidr.version]
+    stated = [network for network in terms.pod_networks if network.version == cidr.version]
+    if any(_overlap(network, cidr) for network in terms.service_networks):
+        yield "overlaps serviceNetworks"
     if stated and not any(_is_within(cidr, network) for network in stated):
         yield "outside podNetworks"
     tunnels = {tunnel.index for tunnel in landscape.tunnels}

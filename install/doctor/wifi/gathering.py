@@ -135,7 +135,7 @@ def _terrain(host: Namespace, landscape: Landscape, one: Reach, terms: Terms) ->
     way = host.way_to(one.peer.address)
     link = landscape.link(way.index) if way else None
     one = replace(one, uplink=link.name if link else "")
-    if refusal := terrain.refusal(one.peer, landscape, terms.pod_networks):
+    if refusal := terrain.refusal(one.peer, landscape, terms):
         return replace(one, refusal=refusal)
     own = host.addresses(way.index) if way else ()
     judged = terrain.candidate(one.peer, way, landscape, own, terms.uplink)

@@ -8,7 +8,7 @@ from ipaddress import ip_address, ip_interface, ip_network
 import pytest
 
 from cni.hostgw import backends, peers, terrain
-from cni.hostgw.config import StaticPeer, Uplink
+from cni.hostgw.config import StaticPeer, Terms, Uplink
 from cni.hostgw.landscape import Landscape
 from cni.hostgw.peers import Peer
 from cni.hostgw.terrain import Candidate
@@ -99,7 +99,7 @@ def test_a_list_counts_for_what_main_routes_over_the_overlay() -> None:
     ],
 )
 def test_where_no_direct_route_may_lead(cidr: str, address: str, words: str) -> None:
-    refusal = terrain.refusal(peer_of(cidr, address), HOME, [])
+    refusal = terrain.refusal(peer_of(cidr, address), HOME, Terms())
     assert words in refusal
     assert bool(refusal) == bool(words)
 
@@ -107,17 +107,30 @@ def test_where_no_direct_route_may_lead(cidr: str, address: str, words: str) -> 
 def test_a_narrower_route_of_another_keeps_its_packets() -> None:
     narrow = Route(ip_network("10.42.1.128/25"), 2, ip_address("192.168.1.1"))
     assert "10.42.1.128/25" in terrain.refusal(
-        peer_of(), replace(HOME, main=[*HOME.main, narrow]), []
+        peer_of(), replace(HOME, main=[*HOME.main, narrow]), Terms()
     )
     blackhole = replace(narrow, index=0, gateway=None, kind=6)
-    assert "dev none" in terrain.refusal(peer_of(), replace(HOME, main=[*HOME.main, blackhole]), [])
+    assert "dev none" in terrain.refusal(
+        peer_of(), replace(HOME, main=[*HOME.main, blackhole]), Terms()
+    )
 
 
 def test_stated_networks_are_the_limit_of_their_family() -> None:
-    inside, outside, other = map(ip_network, ("10.42.0.0/16", "10.43.0.0/16", "fd42::/56"))
-    assert terrain.refusal(peer_of(), HOME, [inside]) == ""
-    assert terrain.refusal(peer_of(), HOME, [other]) == ""
-    assert terrain.refusal(peer_of(), HOME, [outside, other]) == "outside podNetworks"
+    assert terrain.refusal(peer_of(), HOME, stated("10.42.0.0/16")) == ""
+    assert terrain.refusal(peer_of(), HOME, stated("fd42::/56")) == ""
+    outside = stated("10.43.0.0/16", "fd42::/56")
+    assert terrain.refusal(peer_of(), HOME, outside) == "outside podNetworks"
+
+
+def test_no_pods_are_where_services_are() -> None:
+    services = Terms.model_validate({"serviceNetworks": ["10.43.0.0/16", "fd43::/112"]})
+    assert terrain.refusal(peer_of(), HOME, services) == ""
+    over_it = peer_of("10.43.7.0/24")
+    assert terrain.refusal(over_it, HOME, services) == "overlaps serviceNetworks"
+
+
+def stated(*networks: str) -> Terms:
+    return Terms.model_validate({"podNetworks": list(networks)})
 
 
 DIRECT = Route(ip_network("192.168.1.11/32"), 2, source=OWN[0].ip)
