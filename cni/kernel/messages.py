@@ -98,12 +98,6 @@ def table_request(table: int) -> Ask:
     return Ask("route", _RTM_GETROUTE, netlink.DUMP, header, [("RTA_TABLE", table)])
 
 
-def way_request(destination: Address) -> Ask:
-    """`ip route get DESTINATION`."""
-    header = {"family": family(destination), "dst_len": destination.max_prefixlen}
-    return Ask("route", _RTM_GETROUTE, netlink.ACK, header, [("RTA_DST", str(destination))])
-
-
 def route_request(route: Route, *, add: bool) -> Ask:
     """`ip route add|del ROUTE`; what is to go has any scope."""
     attributes: list[tuple[str, Any]] = [

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
-from cni.kernel import netlink
+from cni.kernel import messages, netlink
 from cni.kernel.types import Address, Network, Route
 
 _RTMSG = struct.Struct("=8BI")
@@ -23,6 +23,7 @@ _DST, _OIF, _GATEWAY, _PRIORITY, _PREFSRC, _METRICS, _MULTIPATH = 1, 4, 5, 6, 7,
 _TABLE, _VIA = 15, 18
 _MTU, _ADVMSS = 2, 8
 _CLONED = 0x200
+_RTM_GETROUTE = 26
 _WIDTHS = {socket.AF_INET: 4, socket.AF_INET6: 16}
 """Octets of an address."""
 
@@ -48,6 +49,14 @@ def routes(body: bytes) -> Iterator[Route]:
         own = nexthops[offset : offset + length]
         yield _route(head, stated, dict(netlink.attributes(own, _NEXTHOP.size)), index)
         offset += length + -length % 4
+
+
+def way_request(destination: Address) -> bytes:
+    """`ip route get DESTINATION`."""
+    family = messages.family(destination)
+    head = _RTMSG.pack(family, destination.max_prefixlen, 0, 0, 0, 0, 0, 0, 0)
+    body = head + netlink.attribute(_DST, destination.packed)
+    return netlink.message(_RTM_GETROUTE, netlink.ACK, body)
 
 
 def way(body: bytes) -> Route:

@@ -145,9 +145,9 @@ class RtnetlinkNamespace(
 
     def way_to(self, destination: Address) -> Route | None:
         """`ip route get DESTINATION`."""
-        ask = messages.way_request(destination)
+        request = route_messages.way_request(destination)
         try:
-            (body,) = self._request(codec.encode(ask), f"route get {destination}")
+            (body,) = self._request(request, f"route get {destination}")
         except KernelError as error:
             if error.errno not in _NO_WAY:
                 raise

@@ -20,7 +20,7 @@ from cni.protocol.request import Request
 from cni.protocol.versions import Command
 from ipam.plugin import RailIpam
 from ipam.wiring import Wiring
-from tests.bench import agent, shared, tables
+from tests.bench import agent, paths, shared, tables
 from tests.bench.caller import OURS, POD, ROOT, THEIRS, Caller
 from tests.bench.pairs import Comparison, compare
 from tests.bench.pools import fill_host_local, fill_rail_ipam
@@ -44,6 +44,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="railcni-bench-") as folder:
         found = list(_comparisons(Path(folder), options.rounds))
         found += shared.comparisons(Path(folder), options.rounds, console)
+        found += paths.comparisons(Path(folder), options.rounds)
         amounts = agent.Amounts(options.rounds, options.attachments)
         with_agent = agent.measure(Path(folder), amounts, console)
     found += with_agent.comparisons

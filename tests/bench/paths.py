@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -65,6 +64,7 @@ def _large_node(folder: Path) -> Iterator[_Large]:
         stack.callback(_run, "ip", "netns", "delete", name)
         stack.enter_context(NetNS(nspath=f"/run/netns/{name}"))
         _make_links()
+        _forward()
         told = [_Told.of(number) for number in range(1, PEERS + 1)]
         _run("ip", "-batch", "-", text="".join(each.neighbour + each.route for each in told))
         _run("bridge", "-batch", "-", text="".join(each.lead for each in told))
@@ -106,6 +106,10 @@ class _Told:
             f"fdb append {mac} dev flannel.1 dst {node}\n",
             f"route add {pods}/24 via {node} dev uplink table 1142\n",
         )
+
+
+def _forward() -> None:
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1", encoding="ascii")
 
 
 def _mac(number: int) -> str:
@@ -199,16 +203,16 @@ def _chain(folder: Path, rounds: int) -> Iterator[Comparison]:
     try:
         with NetNS(nspath=machine.path):
             runtime = MachineRuntime(machine, folder, (OURS, THEIRS))
-            yield _with_and_without(machine, folder, rounds, runtime.environ, "alone")
+            yield _with_and_without(machine, folder, rounds, runtime, "alone")
             with running(runtime, folder) as agent:
-                yield _with_and_without(machine, folder, rounds, runtime.environ, "with its agent")
+                yield _with_and_without(machine, folder, rounds, runtime, "with its agent")
                 _insist(agent)
     finally:
         machine.delete()
 
 
 def _with_and_without(
-    machine: Machine, folder: Path, rounds: int, environ: Mapping[str, str], how: str
+    machine: Machine, folder: Path, rounds: int, runtime: MachineRuntime, how: str
 ) -> Comparison:
     ipam = {"type": "host-local", "ranges": [[{"subnet": "10.42.0.0/24"}]],
             "dataDir": str(folder / "ipam")}  # fmt: skip
@@ -219,7 +223,7 @@ def _with_and_without(
     without = Chain("cbr0", "1.0.0", tuple(plugins))
     chained = Chain("cbr0", "1.0.0", (*plugins, {"type": "rail-hostgw"}))
     netns = machine.pod().path
-    inherited = {"PATH": os.environ["PATH"], **environ}
+    inherited = runtime.environment("none")
     return compare(
         f"ADD + DEL in the primary network, rail-hostgw {how}",
         ("bridge, portmap, rail-hostgw", lambda: _attach(chained, netns, inherited)),
