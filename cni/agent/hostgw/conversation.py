@@ -55,27 +55,25 @@ class Conversation:
         self.measured = {way: Measured() for way in Way}
         self._patience = patience
         self._asked: dict[bytes, _Asked] = {}
-        self._due = dict.fromkeys(Way, NEVER)
-        self._greeted = NEVER
+        self._asked_at = dict.fromkeys(Way, NEVER)
         self._last_requests: deque[bytes] = deque(maxlen=_ANSWERED)
         self._allowance, self._allowed_at = _BURST, NEVER
 
-    def is_due(self, way: Way, now: float) -> bool:
-        """Return whether it is time to ask again."""
-        return now >= self._due[way]
+    def is_due(self, way: Way, now: float, period: float) -> bool:
+        """Return whether so many seconds have passed since a way was asked last."""
+        return now >= self._asked_at[way] + period
 
-    def ask(self, way: Way, now: float, period: float) -> Echo:
-        """Return a new request; the next one on this way is due after so many seconds."""
-        self._due[way] = now + period
-        if way is Way.NODE:
-            self._greeted = now
+    def ask(self, way: Way, now: float) -> Echo:
+        """Return a new request."""
+        self._asked_at[way] = now
         nonce = os.urandom(NONCE)
         self._asked[nonce] = _Asked(way, now)
         return Echo(Kind.REQUEST, way, nonce, self.own, self.peer)
 
     def hurry(self, now: float) -> None:
-        """Ask the node again now, unless that has just been done."""
-        self._due[Way.NODE] = min(self._due[Way.NODE], max(now, self._greeted + _GREETING))
+        """Have the node asked again at once, unless that has just been done."""
+        if self.is_due(Way.NODE, now, _GREETING):
+            self._asked_at[Way.NODE] = NEVER
 
     def answer(self, request: Echo, word: Word, now: float) -> Echo | None:
         """Return the answer to a peer's request; None when it asks too often."""

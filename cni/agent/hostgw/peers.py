@@ -160,8 +160,8 @@ class Peers:
         """Yield the requests that are due."""
         for peer in self._peers.values():
             for way, period in self._periods(peer, now):
-                if peer.talk.is_due(way, now):
-                    yield self._request(peer, way, period, now)
+                if peer.talk.is_due(way, now, period):
+                    yield self._request(peer, way, now)
 
     def take(self, echo: Echo, source: Address, now: float) -> Letter | None:
         """Take a message that somebody with our key has signed; return the answer to a request.
@@ -178,7 +178,7 @@ class Peers:
             self._believe(peer, echo, now)
             return None
         word = peer.word(now)
-        if word is None or word.leaving:
+        if word is None or word.leaving or word.probe is None:
             peer.talk.hurry(now)  # it has just begun, and so may we
         answer = peer.talk.answer(echo, self._word(peer), now)
         own = self._source(peer, echo.way)
@@ -202,8 +202,8 @@ class Peers:
         observes = self._own.mode == "observe"
         yield Way.OVERLAY, interval if observes else max(COMPARING, interval)
 
-    def _request(self, peer: Peer, way: Way, period: float, now: float) -> Letter:
-        echo = peer.talk.ask(way, now, period)
+    def _request(self, peer: Peer, way: Way, now: float) -> Letter:
+        echo = peer.talk.ask(way, now)
         if way is Way.NODE:
             return Letter(echo, peer.talk.own, peer.talk.peer, NODE_SIZE)
         cidr, word = peer.cidr, peer.talk.word
