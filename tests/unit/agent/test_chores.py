@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -167,6 +168,49 @@ def test_the_end_waits_for_what_is_under_way() -> None:
         assert begun.wait(5)
         assert chores.stop(5) == []
         assert ended.is_set()
+
+
+def test_a_run_that_takes_its_time_is_interrupted() -> None:
+    begun, enough = threading.Event(), threading.Event()
+    runs: list[None] = []
+
+    def run() -> None:
+        runs.append(None)
+        begun.set()
+        assert enough.wait(5)
+
+    with running(Chore("a", 0.0, run, enough.set)) as chores:
+        assert begun.wait(5)
+        began = time.monotonic()
+        assert chores.stop(5) == []
+        assert time.monotonic() - began < 2
+        assert len(runs) == 1
+
+
+def test_all_are_interrupted_before_any_is_waited_for() -> None:
+    done = threading.Barrier(3)
+    interrupted = [threading.Event(), threading.Event()]
+
+    def wait(own: threading.Event) -> None:
+        own.wait(5)
+        done.wait(5)  # until the other has been interrupted, too
+
+    chores = [
+        Chore(name, NEVER, partial(wait, own), own.set)
+        for name, own in zip("ab", interrupted, strict=True)
+    ]
+    with running(*chores) as started:
+        eventually(lambda: len(list(started.figures())[0].samples) == 2)
+        third = threading.Thread(target=done.wait, args=(5,))
+        third.start()
+        assert started.stop(5) == []
+        third.join()
+
+
+def test_what_never_began_is_interrupted_as_well() -> None:
+    interrupted = threading.Event()
+    Chores([Chore("a", NEVER, lambda: None, interrupted.set)], Metrics()).stop(5)
+    assert interrupted.is_set()
 
 
 def test_what_never_began_is_over_at_once() -> None:

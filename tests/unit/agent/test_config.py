@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cni.agent.config import AgentConfig, Endpoint, load
+from cni.agent.hostgw.settings import HostgwSettings
 from cni.protocol.errors import CniError, Code
 
 
@@ -43,6 +44,8 @@ def test_all_keys(tmp_path: Path) -> None:
         reclaim = true
         reclaimAfter = 3600
         logLevel = "debug"
+        [hostgw]
+        mode = "always"
         """,
     )
     assert dict(load(path)) == {
@@ -56,6 +59,7 @@ def test_all_keys(tmp_path: Path) -> None:
         "cni_path": ("/usr/libexec/cni", "/opt/cni/bin"),
         "reclaim": True,
         "reclaim_after": 3600.0,
+        "hostgw": HostgwSettings(mode="always"),
         "log_level": "debug",
     }
 

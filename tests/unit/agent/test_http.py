@@ -8,7 +8,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPConnection
 
@@ -26,13 +26,14 @@ class Node:
         self.page = b"# HELP x\n"
         self.is_alive = True
         self.in_the_way: Sequence[str] = ()
+        self.peers: Callable[[], bytes] | None = None
 
     def metrics(self) -> bytes:
         return self.page
 
     @contextmanager
     def served(self, host: str = "127.0.0.1") -> Iterator[Server]:
-        views = Views(self.metrics, lambda: self.is_alive, lambda: self.in_the_way)
+        views = Views(self.metrics, lambda: self.is_alive, lambda: self.in_the_way, self.peers)
         server = serve(Endpoint(host, 0), views)
         try:
             yield server
@@ -62,6 +63,18 @@ def test_metrics() -> None:
     assert (status, text) == (200, "# HELP x\n")
     assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert sorted(headers) == ["Content-Length", "Content-Type", "Date"]  # no version of anything
+
+
+def test_peers_where_paths_are_looked_after() -> None:
+    node = Node()
+    with node.served() as server:
+        assert ask(server, "/peers")[0] == 404
+    node.peers = lambda: b'{"peers": []}'
+    with node.served() as server:
+        status, text, headers = ask(server, "/peers")
+        assert ask(server, "/peers", "POST")[0] == 405
+    assert (status, text) == (200, '{"peers": []}')
+    assert headers["Content-Type"] == "application/json"
 
 
 def test_alive_or_not() -> None:
