@@ -5,8 +5,8 @@ view: no test should share it between threads without a lock of its own.
 """
 
 from cni.kernel.fake.kernel import FakeKernel
-from cni.kernel.fake.model import Announcement
+from cni.kernel.fake.model import Announcement, Departed
 from cni.kernel.fake.namespace import FakeNamespace
 from cni.kernel.fake.sysfs import FakeSysfs
 
-__all__ = ["Announcement", "FakeKernel", "FakeNamespace", "FakeSysfs"]
+__all__ = ["Announcement", "Departed", "FakeKernel", "FakeNamespace", "FakeSysfs"]

@@ -1,4 +1,4 @@
-"""UDP among the sockets of one namespace of the fake; what is for others is lost."""
+"""UDP among the sockets of one namespace of the fake; what is for others waits to be carried."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import os
 from collections.abc import Sequence
 
 from cni.kernel.datagrams import Datagram, Datagrams
-from cni.kernel.fake.model import Netns
+from cni.kernel.fake import routing
+from cni.kernel.fake.model import Departed, Netns
 from cni.kernel.fake.verbs import Verbs, refused
-from cni.kernel.types import Address
+from cni.kernel.types import LOCAL_TABLE, Address
 
 _HEADERS = {4: 28, 6: 48}
 """Octets of IP and UDP."""
@@ -48,14 +49,21 @@ class FakeDatagrams:
         return self._bell
 
     def send(self, data: bytes, target: Address) -> None:
-        """Hand it over, if somebody here has the address."""
+        """Hand it over where somebody here has the address, else to whoever carries it on."""
         words = f"udp to {target} port {self._port}"
         if target.version != self._address.version:
             raise refused(words, errno.EINVAL, program="send")
-        if len(data) + _HEADERS[target.version] > _LOOPBACK_MTU:
+        way = routing.way_to(self._netns, target)
+        if way is None:
+            raise refused(words, errno.ENETUNREACH, program="send")
+        is_own = way.table == LOCAL_TABLE
+        most = _LOOPBACK_MTU if is_own else way.mtu or self._netns.devices[way.index].mtu
+        if len(data) + _HEADERS[target.version] > most:
             raise refused(words, errno.EMSGSIZE, program="send")
         if other := self._netns.sockets.get((target, self._port)):
             other.arrive(data, self._address)
+        elif not is_own:
+            self._netns.departed.append(Departed(data, self._address, target, self._port))
 
     def arrive(self, data: bytes, source: Address) -> None:
         """Have something come."""

@@ -10,6 +10,7 @@ from ipaddress import IPv6Address, ip_network
 
 from cni.kernel.adapters import Radio
 from cni.kernel.fake import lifecycle, routing, sysctls
+from cni.kernel.fake.carrying import Carrying
 from cni.kernel.fake.hardware import Hardware
 from cni.kernel.fake.model import HOST, SECOND, Announcement, Device, Machine, Netns
 from cni.kernel.fake.namespace import FakeNamespace
@@ -29,7 +30,7 @@ from cni.kernel.watching import News
 _FIRST_INODE = 4026531840
 
 
-class FakeKernel(Hardware, Netfilter):
+class FakeKernel(Hardware, Netfilter, Carrying):
     """A kernel in memory; keeps the `Kernel` protocol.
 
     Args:

@@ -120,6 +120,17 @@ class MarkingTable:
         return {n: (end - now) / SECOND for n, end in self.until.items() if end > now}
 
 
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """A datagram that was sent to somebody else."""
+
+    data: bytes
+    source: Address
+    target: Address
+    port: int
+    """Of both ends."""
+
+
 @dataclass(eq=False, slots=True)
 class Netns:
     """A network namespace."""
@@ -139,6 +150,8 @@ class Netns:
     """Who is told what changes."""
     sockets: dict[tuple[Address, int], FakeDatagrams] = field(default_factory=dict)
     """What is open for UDP."""
+    departed: list[Departed] = field(default_factory=list)
+    """What was sent to others and has not been carried away."""
     markings: dict[str, MarkingTable] = field(default_factory=dict)
     neighbours: list[Netns] = field(default_factory=list)
     """The other namespaces that links here lead to; the position is the nsid."""

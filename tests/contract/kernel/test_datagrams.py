@@ -67,6 +67,24 @@ def test_what_is_too_long_is_not_taken_apart(
     assert not is_readable(second)
 
 
+def test_what_is_for_others_has_to_fit_the_device(
+    ends: tuple[Address, Address, Datagrams, Datagrams],
+) -> None:
+    one, _, first, second = ends
+    neighbour = one + 5
+    first.send(b"one", neighbour)
+    headers = 28 if one.version == 4 else 48
+    first.send(bytes(1500 - headers), neighbour)
+    refuses(errno.EMSGSIZE, lambda: first.send(bytes(1501 - headers), neighbour))
+    assert not is_readable(second)
+
+
+def test_what_no_route_leads_to(ends: tuple[Address, Address, Datagrams, Datagrams]) -> None:
+    one, _, first, _ = ends
+    nowhere = ip_address("198.51.100.1" if one.version == 4 else "2001:db8::1")
+    refuses(errno.ENETUNREACH, lambda: first.send(b"one", nowhere))
+
+
 def test_an_address_that_is_not_ours_or_taken(
     pod: Namespace, ends: tuple[Address, Address, Datagrams, Datagrams]
 ) -> None:
