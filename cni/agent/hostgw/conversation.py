@@ -24,6 +24,7 @@ _GREETING = 1.0
 class _Asked:
     way: Way
     sent: float
+    is_long: bool
     answered: bool = False
 
 
@@ -34,6 +35,8 @@ class Answer:
     way: Way
     sent: float
     """When its request was sent."""
+    is_long: bool
+    """Whether both were as long as a packet may be."""
 
 
 class Conversation:
@@ -63,11 +66,11 @@ class Conversation:
         """Return whether so many seconds have passed since a way was asked last."""
         return now >= self._asked_at[way] + period
 
-    def ask(self, way: Way, now: float) -> Echo:
+    def ask(self, way: Way, now: float, *, is_long: bool = False) -> Echo:
         """Return a new request."""
         self._asked_at[way] = now
         nonce = os.urandom(NONCE)
-        self._asked[nonce] = _Asked(way, now)
+        self._asked[nonce] = _Asked(way, now, is_long)
         return Echo(Kind.REQUEST, way, nonce, self.own, self.peer)
 
     def hurry(self, now: float) -> None:
@@ -106,7 +109,7 @@ class Conversation:
         if not asked.answered:
             self.measured[asked.way].answered(now - asked.sent)
         asked.answered = True
-        return Answer(asked.way, asked.sent)
+        return Answer(asked.way, asked.sent, asked.is_long)
 
     def expire(self, now: float) -> None:
         """Give up what was not answered in time."""

@@ -101,13 +101,17 @@ class Keeper:
             KernelError: the kernel has refused a step; the others are done.
             CniError: code 11 when a plugin is at it for too long.
         """
+        self.remove_marks()
+        with self._node.locks.host_routes(_PATIENCE):
+            refresh.withdraw(self._host, self._table)
+
+    def remove_marks(self) -> None:
+        """Mark nothing; where the kernel refuses that, the marks that it has expire."""
         self._marked = {}
         try:
             self._host.remove_marking(MARKS)
         except KernelError as error:
-            log.debug("nothing is marked: %s", error)
-        with self._node.locks.host_routes(_PATIENCE):
-            refresh.withdraw(self._host, self._table)
+            log.debug("the marks stay until they expire: %s", error)
 
     def _unmark(self, networks: Collection[Network]) -> None:
         going = self._marked.keys() & networks

@@ -41,6 +41,16 @@ class Times:
     """Also what a path must have been direct for, that its failures are forgotten."""
 
     @property
+    def long_interval(self) -> float:
+        """Between two requests as long as a packet may be."""
+        return 10 * self.interval
+
+    @property
+    def long_limit(self) -> float:
+        """That a long proof counts: several may be lost, a path's MTU changes seldom."""
+        return 4 * self.long_interval + self.limit
+
+    @property
     def hole(self) -> float:
         """The age of a proof from which on a path is not clean."""
         return self.limit - self.interval
@@ -65,6 +75,8 @@ class Path:
     since: float
     proof: float = NEVER
     """When the last request on it was sent that was answered."""
+    long_proof: float = NEVER
+    """The same of requests as long as a packet may be."""
     clean: float | None = None
     """Since when there was no hole, while it is probed."""
     until: float = NEVER
@@ -102,12 +114,13 @@ def restart(path: Path, why: str, now: float) -> Path:
     return path
 
 
-def prove(path: Path, sent: float) -> Path:
+def prove(path: Path, sent: float, *, is_long: bool) -> Path:
     """Return the path after an answer.
 
     Args:
         path: before.
         sent: when the request was sent.
+        is_long: whether it was as long as a packet may be.
     """
     if path.state not in {State.PROBING, State.DIRECT} or sent < path.since:
         return path  # a request from before it was what it is now proves nothing
@@ -115,7 +128,8 @@ def prove(path: Path, sent: float) -> Path:
     clean = path.clean
     if path.state is State.PROBING and clean is None:
         clean = proof
-    return replace(path, proof=proof, clean=clean)
+    long_proof = max(path.long_proof, sent) if is_long else path.long_proof
+    return replace(path, proof=proof, clean=clean, long_proof=long_proof)
 
 
 def age(path: Path, now: float, heard: float, times: Times) -> Path:
@@ -150,17 +164,25 @@ def _age_probing(path: Path, now: float, times: Times) -> Path:
         return replace(path, clean=None, why="answers are missing")
     if now - path.clean < times.up:
         return path
-    return Path(State.DIRECT, "proven", now, path.proof, hold=path.hold)
+    if path.long_proof == NEVER:
+        why = "short packets arrive, and long ones do not: a smaller MTU on the way?"
+        return path if path.why == why else replace(path, why=why)
+    return Path(State.DIRECT, "proven", now, path.proof, path.long_proof, hold=path.hold)
 
 
 def _age_direct(path: Path, now: float, heard: float, times: Times) -> Path:
-    if now - path.proof < times.limit:
-        lasting = path.hold and now - path.since >= times.longest_hold
-        return replace(path, hold=0.0) if lasting else path
-    if now - heard >= times.silence:
-        return _probing(path, now, "its node is silent")
+    if now - path.proof >= times.limit:
+        if now - heard >= times.silence:
+            return _probing(path, now, "its node is silent")
+        return _held_down(path, now, "the direct path was silent, and its node was not", times)
+    if now - path.long_proof >= times.long_limit:
+        return _held_down(path, now, "long packets have stopped to arrive", times)
+    lasting = path.hold and now - path.since >= times.longest_hold
+    return replace(path, hold=0.0) if lasting else path
+
+
+def _held_down(path: Path, now: float, why: str, times: Times) -> Path:
     hold = min(2 * path.hold, times.longest_hold) if path.hold else times.hold
-    why = "the direct path was silent, and its node was not"
     return Path(State.HOLDDOWN, why, now, until=now + hold, hold=hold)
 
 

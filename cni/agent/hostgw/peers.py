@@ -25,8 +25,6 @@ WORD_LASTS = 30.0
 """Seconds that an agent's word counts."""
 NODE_SIZE = 384
 """Octets of a request to a node: enough for what its agent says in an answer of the same length."""
-_PADDED = 10
-"""One in so many direct requests is as long as a packet may be."""
 _HEADERS = {4: 28, 6: 48}
 """Octets of IP and UDP."""
 
@@ -51,8 +49,8 @@ class Peer:
         self.path = begun
         self.talk = talk
         """With its node; several networks of one node share it."""
-        self.asked = 0
-        """Direct requests so far."""
+        self.asked_long = path.NEVER
+        """When it was asked last by a request as long as a packet may be."""
 
     def word(self, now: float) -> Word | None:
         """Return what its agent has said lately."""
@@ -203,23 +201,29 @@ class Peers:
         yield Way.OVERLAY, interval if observes else max(COMPARING, interval)
 
     def _request(self, peer: Peer, way: Way, now: float) -> Letter:
-        echo = peer.talk.ask(way, now)
         if way is Way.NODE:
-            return Letter(echo, peer.talk.own, peer.talk.peer, NODE_SIZE)
+            return Letter(peer.talk.ask(way, now), peer.talk.own, peer.talk.peer, NODE_SIZE)
         cidr, word = peer.cidr, peer.talk.word
         if word is None or word.probe is None:
             raise AssertionError("who has not said where it is probed is not wanted")
+        is_long = way is Way.DIRECT and self._is_long_due(peer, now)
         size = LEAST
-        if way is Way.DIRECT:
-            peer.asked += 1
-            if peer.asked % _PADDED == 0:
-                size = peer.candidate.peer.overlay.mtu - _HEADERS[cidr.version]
+        if is_long:
+            peer.asked_long = now
+            size = peer.candidate.peer.overlay.mtu - _HEADERS[cidr.version]
+        echo = peer.talk.ask(way, now, is_long=is_long)
         return Letter(echo, self._own.probes[cidr.version], word.probe, size)
+
+    def _is_long_due(self, peer: Peer, now: float) -> bool:
+        """Return whether a long request is due: more often while none has been answered."""
+        unproven = peer.path.long_proof == path.NEVER
+        period = 2 * self._times.interval if unproven else self._times.long_interval
+        return now >= peer.asked_long + period
 
     def _believe(self, peer: Peer, echo: Echo, now: float) -> None:
         answer = peer.talk.take(echo, now)
         if answer and answer.way is Way.DIRECT:
-            peer.path = path.prove(peer.path, answer.sent)
+            peer.path = path.prove(peer.path, answer.sent, is_long=answer.is_long)
 
     def _whose(self, echo: Echo, source: Address) -> Peer | None:
         """Return the peer that a message is from, if it is for us and came by the way it says."""

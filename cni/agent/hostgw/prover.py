@@ -131,12 +131,13 @@ class Prover:
         self._look_at = 0.0
 
     def close(self) -> None:
-        """Take everything back, and say goodbye: nothing is sent straight any more."""
+        """Send nothing straight any more, say goodbye, and take everything back."""
         try:
             if self._watch:  # else nothing of ours is there
+                self.keeper.remove_marks()
+                for letter in self.peers.farewells():
+                    self._send(letter)
                 self.keeper.withdraw()
-            for letter in self.peers.farewells():
-                self._send(letter)
         finally:
             self._sockets.close()
             self._open.close()
