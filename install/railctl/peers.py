@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import closing
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from typing import Annotated, Any
 
 import typer
@@ -18,7 +19,6 @@ from install.railctl.output import Output, age, write
 
 _PATIENCE = 5.0
 """Seconds for the agent to answer."""
-_NOT_FOUND = 404
 _WAYS = ("direct", "overlay", "node")
 
 
@@ -28,7 +28,7 @@ def peers(
     """Show which nodes' pods are reached directly, and why others are not; asks the agent."""
     try:
         told = _ask()
-    except (CniError, OSError, ValueError) as error:
+    except (CniError, OSError) as error:
         typer.echo(f"railctl peers: {error}", err=True)
         raise typer.Exit(1) from None
     if output is Output.JSON:
@@ -46,26 +46,28 @@ def _ask() -> dict[str, Any]:
     endpoint = config.load(Paths.of(os.environ).agent_file).metrics
     if endpoint is None:
         raise OSError('the agent serves no pages: set metrics in agent.toml, not ""')
-    # No proxy: it is this host that is asked.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"http://{endpoint}/peers", timeout=_PATIENCE) as answer:
-            told: dict[str, Any] = json.load(answer)
-    except urllib.error.HTTPError as error:
-        if error.code != _NOT_FOUND:
-            raise
+    with closing(HTTPConnection(endpoint.host, endpoint.port, timeout=_PATIENCE)) as connection:
+        try:
+            connection.request("GET", "/peers")
+            answer = connection.getresponse()
+            content = answer.read()
+        except (OSError, HTTPException) as error:
+            raise OSError(f"no agent answers at {endpoint}: {error}") from None
+    if answer.status == HTTPStatus.NOT_FOUND:
         raise OSError(
             "the agent looks after no paths: write a [hostgw] section into agent.toml, with a mode "
             "that is not off, and restart it"
-        ) from None
-    except urllib.error.URLError as error:
-        raise OSError(f"no agent answers at {endpoint}: {error.reason}") from None
+        )
+    try:
+        told: dict[str, Any] = json.loads(content)
+    except ValueError:
+        raise OSError(f"what answers at {endpoint} is no agent of ours") from None
     return told
 
 
 def _rows(told: list[dict[str, Any]]) -> Iterator[dict[str, str]]:
     for peer in told:
-        ways = {way: peer.get(way) or {} for way in _WAYS}
+        ways = peer.get("ways", {way: {} for way in _WAYS})
         yield {
             "peer": peer["peer"],
             "node": peer.get("node", ""),

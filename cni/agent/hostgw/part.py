@@ -161,7 +161,7 @@ class HostgwPart:
 
     def _row(self, peer: Peer, now: float) -> dict[str, Any]:
         word = peer.word(now)
-        row: dict[str, Any] = {
+        return {
             "peer": str(peer.cidr),
             "node": str(peer.talk.peer),
             "device": peer.candidate.uplink.name,
@@ -171,10 +171,10 @@ class HostgwPart:
             "state": peer.path.state.value,
             "why": peer.path.why,
             "seconds": round(now - peer.path.since, 1),
+            "ways": {way.name.lower(): _measured(peer, way) for way in Way},
         }
-        for way in Way:
-            figures = peer.talk.measured[way].figures()
-            row[way.name.lower()] = {
-                "rttSeconds": figures.rtt, "jitterSeconds": figures.jitter, "loss": figures.loss,
-            }  # fmt: skip
-        return row
+
+
+def _measured(peer: Peer, way: Way) -> dict[str, float | None]:
+    figures = peer.talk.measured[way].figures()
+    return {"rttSeconds": figures.rtt, "jitterSeconds": figures.jitter, "loss": figures.loss}

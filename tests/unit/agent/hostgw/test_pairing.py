@@ -10,7 +10,17 @@ import pytest
 from cni.agent.hostgw.echo import Word
 from cni.agent.hostgw.pairing import Own, obstacle
 from cni.agent.hostgw.settings import Mode
-from tests.unit.agent.hostgw.cluster import OWN, OWN6, PEER6, PROBE, PROBE6, UPLINK, WIRE, near, word
+from tests.unit.agent.hostgw.cluster import (
+    OWN,
+    OWN6,
+    PEER6,
+    PROBE,
+    PROBE6,
+    UPLINK,
+    WIRE,
+    near,
+    word,
+)
 
 RADIO = Own("wifi", frozenset({UPLINK.name}), {4: OWN, 6: OWN6})
 WIRED = replace(RADIO, radios=frozenset())

@@ -224,7 +224,9 @@ _times = st.builds(
 
 
 @given(_happenings, _times)
-def test_direct_means_proven_whatever_has_happened(all_of_it: list[Happening], times: Times) -> None:
+def test_direct_means_proven_whatever_has_happened(
+    all_of_it: list[Happening], times: Times
+) -> None:
     now, heard, since = 1000.0, NEVER, 1000.0
     one, proofs = path.judge(path.begin(now), "", now), [NEVER]
     for each in all_of_it:

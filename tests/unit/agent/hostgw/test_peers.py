@@ -445,8 +445,7 @@ def test_how_often_who_is_asked(direct: Lan) -> None:
     asked = Counter(
         sent.way
         for sent in direct.record[seen:]
-        if sent.source in {A, PROBES_A[4]}
-        and echo.unpack(sent.data, KEYS).kind is Kind.REQUEST
+        if sent.source in {A, PROBES_A[4]} and echo.unpack(sent.data, KEYS).kind is Kind.REQUEST
     )
     assert asked[Way.NODE] in range(54, 61)
     assert asked[Way.DIRECT] in range(54, 61)

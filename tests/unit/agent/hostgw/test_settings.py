@@ -79,9 +79,7 @@ def test_all_keys(tmp_path: Path) -> None:
         "pod_networks": (ip_network("10.42.0.0/16"), ip_network("fd42::/48")),
         "overlay": ("flannel.1",),
         "uplink": Uplink(name="wlan0", wireless=True),
-        "peers": (
-            StaticPeer.model_validate({"cidr": "10.42.1.0/24", "address": "192.168.1.11"}),
-        ),
+        "peers": (StaticPeer.model_validate({"cidr": "10.42.1.0/24", "address": "192.168.1.11"}),),
         "mark": 0x80,
         "port": 9000,
         "key_file": "/run/secrets/key",
