@@ -89,7 +89,7 @@ class Keeper:
         except KernelError as error:
             if error.errno != ENOENT:
                 raise
-            self._marked = {}
+            self._unmark(list(self._marked))  # a set of several may be there
             return False
         self._marked |= coming
         return True
