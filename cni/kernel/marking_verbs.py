@@ -2,59 +2,45 @@
 
 from __future__ import annotations
 
-import errno
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from contextlib import suppress
-from typing import TypeVar
+from ipaddress import ip_address, ip_network
 
-from cni.kernel import netlink, nft_listing, nft_marking, nft_messages
+from cni.kernel import nft_listing, nft_marking, nft_messages
 from cni.kernel.marking import Marking
-from cni.kernel.nft_marking import FAMILY_OF, words
-from cni.kernel.nft_messages import Request
-from cni.kernel.settling import settled
-from cni.kernel.types import KernelError, Network
+from cni.kernel.nft_marking import words
+from cni.kernel.nft_tables import FAMILY_OF
+from cni.kernel.nft_verbs import GoneError, NftVerbs
+from cni.kernel.types import Network
 
-T = TypeVar("T")
+_STEM = nft_marking.STEM
 
 
-class MarkingVerbs(ABC):
+class MarkingVerbs(NftVerbs):
     """What a namespace of the running kernel does with marks."""
-
-    @abstractmethod
-    def _run(self, work: Callable[[], T], *, apart: bool = False) -> T:
-        """Work in a thread that is in the namespace."""
 
     def has_marking(self, marking: Marking) -> bool:
         """`nft list ruleset`, compared."""
-        with suppress(_GoneError):
+        with suppress(GoneError):
             return self._is_as_made(marking)
         return False
 
     def set_marking(self, marking: Marking) -> None:
         """`nft -f`, of a file that replaces the tables."""
         requests = nft_marking.replace_requests(marking, self._versions(marking.table))
-        verb = words("add table", marking.table)
-        try:
-            self._commit(verb, requests)
-        except _GoneError as error:
-            # All that it is about is in the batch, but for kinds of chains and of expressions.
-            reason = "the kernel has not all of nftables that it needs"
-            raise KernelError(verb, errno.EOPNOTSUPP, reason) from error
+        self._replace(words("add table", marking.table), requests)
 
     def remove_marking(self, table: str) -> None:
         """`nft delete table ip TABLE`, and `ip6`."""
-        if versions := self._versions(table):
-            requests = nft_marking.remove_requests(table, versions)
-            self._commit(words("delete table", table), requests)
+        self._remove_tables(table)
 
     def marked(self, table: str) -> Mapping[Network, float]:
         """`nft list set` of each."""
         found: dict[Network, float] = {}
-        with suppress(_GoneError):
-            for version, length in self._sets(table):
-                request = nft_listing.elements_request(FAMILY_OF[version], table, length)
-                found |= nft_listing.elements(self._listed(request), length)
+        with suppress(GoneError):
+            for version, length in self._sets(table, _STEM):
+                for key, seconds in self._elements(version, table, nft_marking.set_name(length)):
+                    found[ip_network((ip_address(key), length))] = seconds
             return found
         return {}
 
@@ -66,8 +52,8 @@ class MarkingVerbs(ABC):
 
     def unmark(self, table: str, networks: Collection[Network]) -> None:
         """`nft delete element` of each, in one transaction."""
-        with suppress(_GoneError):
-            sets = set(self._sets(table)) if networks else set()
+        with suppress(GoneError):
+            sets = set(self._sets(table, _STEM)) if networks else set()
             held = [network for network in networks if (network.version, network.prefixlen) in sets]
             if held:
                 verb = words("delete element", table, held)
@@ -90,58 +76,3 @@ class MarkingVerbs(ABC):
             ):
                 return False
         return True
-
-    def _tables(self, table: str) -> dict[int, int]:
-        """Return the versions that have a table of this name, and its flags."""
-        return nft_listing.tables(self._listed(nft_messages.dump(nft_messages.GET_TABLE)), table)
-
-    def _versions(self, table: str) -> list[int]:
-        return sorted(self._tables(table))
-
-    def _sets(self, table: str) -> list[tuple[int, int]]:
-        """Return version and prefix length of the sets that there are."""
-        return [
-            (version, length)
-            for version in self._versions(table)
-            for length in nft_listing.lengths(
-                self._listed(
-                    nft_listing.request(nft_messages.GET_SET, FAMILY_OF[version], table)
-                ),
-                table,
-            )
-        ]  # fmt: skip
-
-    def _listed(self, request: bytes) -> list[bytes]:
-        def ask() -> list[bytes]:
-            return netlink.ask(netlink.NETFILTER, request)
-
-        verb = "nft list ruleset"
-        try:
-            return settled(verb, lambda: self._run(ask))
-        except OSError as error:
-            if error.errno != errno.EINVAL:
-                raise _refusal(verb, error) from error
-            # To the rest of netfilter, each of nftables' requests is invalid.
-            raise KernelError(verb, errno.EOPNOTSUPP, "the kernel has no nftables") from error
-
-    def _commit(self, verb: str, requests: Sequence[Request]) -> None:
-        def commit() -> None:
-            with netlink.open_asker(netlink.NETFILTER) as asker:
-                netlink.commit(asker, nft_messages.batch(requests))
-
-        try:
-            self._run(commit)
-        except OSError as error:
-            raise _refusal(verb, error) from error
-
-
-class _GoneError(KernelError):
-    """The table, or a set of it, is not there."""
-
-
-def _refusal(verb: str, error: OSError) -> KernelError:
-    """Return the error that says what nftables refused."""
-    if isinstance(error, KernelError):
-        return error
-    kind = _GoneError if error.errno == errno.ENOENT else KernelError
-    return kind.of(verb, error)

@@ -8,16 +8,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
-from ipaddress import ip_address, ip_network
 
-from cni.kernel import netlink, nft_marking, nft_messages
+from cni.kernel import netlink, nft_marking, nft_messages, nft_tables
 from cni.kernel import nft_attributes as nfta
 from cni.kernel.marking import Marking
-from cni.kernel.nft_marking import Expression
+from cni.kernel.nft_expressions import Expression
 from cni.kernel.nft_messages import as_four, as_number, as_text, text
-from cni.kernel.types import Network
-
-_SET_NAME = re.compile(r"prefix(\d+)")
 
 
 def request(kind: int, family: int, table: str) -> bytes:
@@ -25,15 +21,15 @@ def request(kind: int, family: int, table: str) -> bytes:
     return nft_messages.dump(kind, family, text(nfta.TABLE, table))
 
 
-def elements_request(family: int, table: str, length: int) -> bytes:
-    """`nft list set FAMILY TABLE prefixN`."""
-    name = text(nfta.SET_ELEM_LIST_SET, nft_marking.set_name(length))
-    return nft_messages.dump(nft_messages.GET_ELEMENT, family, text(nfta.TABLE, table) + name)
+def elements_request(family: int, table: str, name: str) -> bytes:
+    """`nft list set FAMILY TABLE NAME`."""
+    which = text(nfta.TABLE, table) + text(nfta.SET_ELEM_LIST_SET, name)
+    return nft_messages.dump(nft_messages.GET_ELEMENT, family, which)
 
 
 def tables(found: Iterable[bytes], table: str) -> dict[int, int]:
     """Return the versions that have a table of this name, and its flags."""
-    versions = {family: version for version, family in nft_marking.FAMILY_OF.items()}
+    versions = {family: version for version, family in nft_tables.FAMILY_OF.items()}
     return {
         versions[family]: as_number(stated.get(nfta.TABLE_FLAGS, b""))
         for family, stated in map(nft_messages.read, found)
@@ -41,14 +37,15 @@ def tables(found: Iterable[bytes], table: str) -> dict[int, int]:
     }
 
 
-def lengths(found: Iterable[bytes], table: str) -> list[int]:
-    """Return the prefix lengths that a table has a set for."""
+def lengths(found: Iterable[bytes], table: str, stem: str) -> list[int]:
+    """Return the prefix lengths that a table has a set for, whose name is the stem and that."""
     names = (as_text(stated[nfta.SET_NAME]) for stated in _of(found, table))
-    return [int(match[1]) for name in names if (match := _SET_NAME.fullmatch(name))]
+    form = re.compile(rf"{stem}(\d+)")
+    return [int(match[1]) for name in names if (match := form.fullmatch(name))]
 
 
-def elements(found: Iterable[bytes], length: int) -> Iterator[tuple[Network, float]]:
-    """Yield the networks that are still in a set, and for how many seconds."""
+def elements(found: Iterable[bytes]) -> Iterator[tuple[bytes, float]]:
+    """Yield the keys that are still in a set, and for how many seconds."""
     for body in found:
         _, stated = nft_messages.read(body)
         for _, element in netlink.attributes(stated.get(nfta.SET_ELEM_LIST_ELEMENTS, b"")):
@@ -58,7 +55,7 @@ def elements(found: Iterable[bytes], length: int) -> Iterator[tuple[Network, flo
             # Some kernels list one that has expired; one of somebody else's may have no time.
             seconds = math.inf if left is None else as_number(left) / 1000
             if seconds:
-                yield ip_network((ip_address(key), length)), seconds
+                yield key, seconds
 
 
 def has_chains(found: Iterable[bytes], marking: Marking) -> bool:
@@ -72,11 +69,12 @@ def has_chains(found: Iterable[bytes], marking: Marking) -> bool:
             hook.get(nfta.HOOK_PRIORITY),
             stated.get(nfta.CHAIN_POLICY),
         )
-    priority, policy = as_four(nft_marking.PRIORITY), as_four(nft_marking.ACCEPT)
     return listed == {
-        name: (kind, as_four(hook), priority, policy)
-        for name, (kind, hook) in nft_marking.CHAINS.items()
-    }
+        chain.name: (
+            chain.kind, as_four(chain.hook), as_four(chain.priority), as_four(nft_tables.ACCEPT),
+        )
+        for chain in nft_marking.CHAINS
+    }  # fmt: skip
 
 
 def has_sets(found: Iterable[bytes], marking: Marking, version: int) -> bool:
@@ -85,14 +83,15 @@ def has_sets(found: Iterable[bytes], marking: Marking, version: int) -> bool:
         as_text(stated[nfta.SET_NAME]): (stated.get(nfta.SET_FLAGS), stated.get(nfta.SET_KEY_LEN))
         for stated in _of(found, marking.table)
     }
-    expected = as_four(nft_marking.WITH_TIMEOUT), as_four(nft_marking.LENGTHS[version])
+    expected = as_four(nft_tables.WITH_TIMEOUT), as_four(nft_tables.LENGTHS[version])
     names = map(nft_marking.set_name, nft_marking.lengths(marking, version))
     return listed == dict.fromkeys(names, expected)
 
 
 def has_rules(found: Iterable[bytes], marking: Marking, version: int) -> bool:
     """Return whether the rules are those of a marking, in their order, and no others."""
-    listed: dict[str, list[list[Expression]]] = {name: [] for name in nft_marking.CHAINS}
+    names = {chain.name for chain in nft_marking.CHAINS}
+    listed: dict[str, list[list[Expression]]] = {name: [] for name in names}
     for stated in _of(found, marking.table):
         rule = _expressions(stated.get(nfta.RULE_EXPRESSIONS, b""))
         listed.setdefault(as_text(stated[nfta.RULE_CHAIN]), []).append(rule)
@@ -100,7 +99,7 @@ def has_rules(found: Iterable[bytes], marking: Marking, version: int) -> bool:
         nft_marking.expressions(version, length, marking.mark)
         for length in nft_marking.lengths(marking, version)
     ]
-    return listed.keys() == nft_marking.CHAINS.keys() and all(
+    return listed.keys() == names and all(
         len(rules) == len(expected) and all(map(_says, rules, expected))
         for rules in listed.values()
     )

@@ -14,6 +14,7 @@ from cni.kernel import netlink, nft_listing, nft_marking, nft_messages
 from cni.kernel import nft_attributes as nfta
 from cni.kernel.linux import LinuxKernel
 from cni.kernel.marking import Marking
+from cni.kernel.nft_expressions import Expression
 from cni.kernel.nft_messages import nested, number, text
 from cni.kernel.types import KernelError
 
@@ -49,14 +50,14 @@ def test_elements_that_have_expired_and_those_without_a_time() -> None:
     ]
     found = listed(*(element(n, expiration) for n, expiration in enumerate([*left, b""])))
 
-    assert dict(nft_listing.elements(found, 24)) == {
-        ip_network("10.42.1.0/24"): 0.001,
-        ip_network("10.42.2.0/24"): 4,
-        ip_network("10.42.3.0/24"): math.inf,
+    assert dict(nft_listing.elements(found)) == {
+        bytes([10, 42, 1, 0]): 0.001,
+        bytes([10, 42, 2, 0]): 4,
+        bytes([10, 42, 3, 0]): math.inf,
     }
 
 
-def rule(*expressions: nft_marking.Expression, chain: str, table: str = "rail-test") -> bytes:
+def rule(*expressions: Expression, chain: str, table: str = "rail-test") -> bytes:
     said = [
         nested(
             nfta.LIST_ELEM,
@@ -72,7 +73,7 @@ def rule(*expressions: nft_marking.Expression, chain: str, table: str = "rail-te
 def test_a_rule_that_says_something_else_is_not_ours() -> None:
     ours = nft_marking.expressions(4, 24, 0x40)
 
-    def rules(*expressions: nft_marking.Expression) -> list[bytes]:
+    def rules(*expressions: Expression) -> list[bytes]:
         return [rule(*ours, chain="output"), rule(*expressions, chain="prerouting")]
 
     assert nft_listing.has_rules(rules(*ours), MARKING, 4)
@@ -81,7 +82,7 @@ def test_a_rule_that_says_something_else_is_not_ours() -> None:
     for place, one in enumerate(ours):
         assert not nft_listing.has_rules(rules(*ours[:place], *ours[place + 1 :]), MARKING, 4)
         for kind in one.attributes:
-            changed = nft_marking.Expression(one.name, {**one.attributes, kind: b"else"})
+            changed = Expression(one.name, {**one.attributes, kind: b"else"})
             altered = [*ours[:place], changed, *ours[place + 1 :]]
             assert not nft_listing.has_rules(rules(*altered), MARKING, 4)
     assert not nft_listing.has_rules([*rules(*ours), rule(*ours, chain="input")], MARKING, 4)
