@@ -19,6 +19,7 @@ from cni.kernel.functions import (
     VfSettings,
     VirtualFunction,
 )
+from cni.kernel.guarding import Guarding
 from cni.kernel.marking import Marks
 from cni.kernel.neighbourhood import Neighbourhood
 from cni.kernel.routing import Routing
@@ -26,7 +27,7 @@ from cni.kernel.types import Interface, Link, NetnsId
 from cni.kernel.watching import Watching
 
 
-class Namespace(Neighbourhood, Routing, Marks, Speaking, Watching, Adapters, Protocol):
+class Namespace(Neighbourhood, Routing, Marks, Guarding, Speaking, Watching, Adapters, Protocol):
     """One network namespace, open."""
 
     @property

@@ -20,6 +20,7 @@ from cni.kernel import (
 from cni.kernel.adapter_verbs import AdapterVerbs
 from cni.kernel.datagram_verbs import DatagramVerbs
 from cni.kernel.function_verbs import FunctionVerbs
+from cni.kernel.guarding_verbs import GuardingVerbs
 from cni.kernel.interface import Namespace
 from cni.kernel.marking_verbs import MarkingVerbs
 from cni.kernel.messages import Ask
@@ -47,7 +48,13 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.001, 0.05
 
 
 class RtnetlinkNamespace(
-    AdapterVerbs, DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs, WatchingVerbs
+    AdapterVerbs,
+    DatagramVerbs,
+    FunctionVerbs,
+    GuardingVerbs,
+    MarkingVerbs,
+    NeighbourVerbs,
+    WatchingVerbs,
 ):
     """One network namespace of the running kernel; keeps the `Namespace` protocol."""
 

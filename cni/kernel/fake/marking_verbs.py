@@ -62,11 +62,3 @@ class MarkingVerbs(Verbs):
             self._change_tables(words("delete element", table, held))
             for network in held:
                 found.until.pop(network, None)
-
-    def _change_tables(self, verb: str) -> None:
-        self._require_nftables(verb)
-        self._machine.before_change(verb)
-
-    def _require_nftables(self, verb: str) -> None:
-        if not self._machine.nftables:
-            raise KernelError(verb, errno.EOPNOTSUPP, "the kernel has no nftables")

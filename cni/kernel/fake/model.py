@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from cni.kernel.adapters import Radio
 from cni.kernel.fake import sysctls
+from cni.kernel.guarding import Origin
 from cni.kernel.marking import Marking
 from cni.kernel.types import (
     Address,
@@ -132,6 +133,19 @@ class Departed:
 
 
 @dataclass(eq=False, slots=True)
+class GuardTable:
+    """nftables' tables of one name that guard, for both versions."""
+
+    origins: dict[Network, Origin]
+    until: int
+    """When it was to expire."""
+
+    def left(self, now: int) -> dict[Network, Origin]:
+        """Return what is guarded at this time."""
+        return dict(self.origins) if self.until > now else {}
+
+
+@dataclass(eq=False, slots=True)
 class Netns:
     """A network namespace."""
 
@@ -153,6 +167,7 @@ class Netns:
     departed: list[Departed] = field(default_factory=list)
     """What was sent to others and has not been carried away."""
     markings: dict[str, MarkingTable] = field(default_factory=dict)
+    guards: dict[str, GuardTable] = field(default_factory=dict)
     neighbours: list[Netns] = field(default_factory=list)
     """The other namespaces that links here lead to; the position is the nsid."""
     last_index: int = 0

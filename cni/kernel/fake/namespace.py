@@ -13,6 +13,7 @@ from cni.kernel.fake import lifecycle, routing
 from cni.kernel.fake.adapter_verbs import AdapterVerbs
 from cni.kernel.fake.datagram_verbs import DatagramVerbs
 from cni.kernel.fake.function_verbs import FunctionVerbs
+from cni.kernel.fake.guarding_verbs import GuardingVerbs
 from cni.kernel.fake.marking_verbs import MarkingVerbs
 from cni.kernel.fake.model import SECOND, Announcement, Device
 from cni.kernel.fake.neighbour_verbs import NeighbourVerbs
@@ -36,7 +37,13 @@ _GROUP_ADDRESS = 1
 
 
 class FakeNamespace(
-    AdapterVerbs, DatagramVerbs, FunctionVerbs, MarkingVerbs, NeighbourVerbs, WatchingVerbs
+    AdapterVerbs,
+    DatagramVerbs,
+    FunctionVerbs,
+    GuardingVerbs,
+    MarkingVerbs,
+    NeighbourVerbs,
+    WatchingVerbs,
 ):
     """One network namespace of the fake; keeps the `Namespace` protocol."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from cni.kernel.fake.model import HOST, Machine, Netns
+from cni.kernel.guarding import Origin
 from cni.kernel.types import Address
 
 
@@ -32,6 +33,20 @@ class Netfilter(ABC):
     def delete_table(self, table: str, *, path: str = HOST) -> None:
         """`nft delete table ip TABLE`, and `ip6`."""
         del self._at(path).markings[table]
+
+    def lets_in(self, source: Address, by: Origin, *, path: str = HOST) -> bool:
+        """Return whether a packet is let in that somebody's MAC has sent by a link.
+
+        Args:
+            source: of the packet.
+            by: where it comes from.
+            path: of the namespace.
+        """
+        return not any(
+            source in network and origin.index == by.index and origin.mac != by.mac
+            for table in self._at(path).guards.values()
+            for network, origin in table.left(self.machine.now).items()
+        )
 
     def mark_of(self, destination: Address, *, path: str = HOST) -> int:
         """Return the mark that a packet gets on its way to a destination, sent or forwarded."""

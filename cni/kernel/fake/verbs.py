@@ -31,6 +31,15 @@ class Verbs:
         self._devices()
         self._machine.before_change(f"ip {verb}")
 
+    def _change_tables(self, verb: str) -> None:
+        """Be about to change nftables."""
+        self._require_nftables(verb)
+        self._machine.before_change(verb)
+
+    def _require_nftables(self, verb: str) -> None:
+        if not self._machine.nftables:
+            raise KernelError(verb, errno.EOPNOTSUPP, "the kernel has no nftables")
+
     def _device(self, words: str, index: int, more: str = "") -> Device:
         """Return the device that is about to be changed."""
         device = self.netns.devices.get(index)
