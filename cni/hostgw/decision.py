@@ -19,6 +19,8 @@ PROTOCOL = 142
 """Ours, of routes and rules (`/etc/iproute2/rt_protos`)."""
 MARKS = "rail-hostgw"
 """The nftables in which an agent marks what it has proven."""
+GUARDS = "rail-hostgw-guard"
+"""The nftables in which an agent states who alone may use a peer's pod network."""
 _METRICS = {4: 0, 6: 1024}
 """As the kernel states them."""
 _ANYWHERE: dict[int, Network] = {4: ip_network("0.0.0.0/0"), 6: ip_network("::/0")}

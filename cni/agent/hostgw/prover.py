@@ -12,6 +12,7 @@ from threading import Event
 from cni import __version__
 from cni.agent.hostgw import echo, table
 from cni.agent.hostgw.echo import EchoError, Way
+from cni.agent.hostgw.guard import Guard
 from cni.agent.hostgw.keeper import Keeper
 from cni.agent.hostgw.keys import Keys
 from cni.agent.hostgw.pairing import Own
@@ -80,6 +81,7 @@ class Prover:
         self.problem = ""
         """Why no peer can be spoken to, in words."""
         self.keeper = Keeper(node, settings.table)
+        self.guard = Guard(node.kernel.host, is_wanted=settings.spoof_guard)
         self.peers = Peers(settings.times, __version__)
         self.refused = Counter[str]()
         """Messages that were not taken, by why."""
@@ -92,7 +94,7 @@ class Prover:
         keeper = self.keeper
         found = (
             self.problem, self.prospect.refusal, self._sockets.problem, keeper.cannot_mark,
-            keeper.problem,
+            keeper.problem, self.guard.problem,
         )  # fmt: skip
         return list(filter(None, found))
 
@@ -137,6 +139,7 @@ class Prover:
                 self.keeper.remove_marks()
                 for letter in self.peers.farewells():
                     self._send(letter)
+                self.guard.withdraw()
                 self.keeper.withdraw()
         finally:
             self._sockets.close()
@@ -146,6 +149,7 @@ class Prover:
 
     def _begin(self) -> None:
         if self._watch is None:
+            self.guard.withdraw()
             self.keeper.withdraw()  # what an agent before has left is proven by nobody
             watch = self._open.enter_context(self._node.kernel.host.watch())
             self._selector.register(watch, EVENT_READ, None)
@@ -180,6 +184,7 @@ class Prover:
         self._mark()  # no mark may outlast what it was proven of
         wanted = [peer.candidate for peer in self.peers.all.values() if peer.is_wanted]
         self._wanted = frozenset(candidate.peer.cidr for candidate in wanted)
+        self.guard.renew(wanted)
         plan = table.plan(
             wanted, self.prospect.known, self._own.probes, self._settings,
             marks=self._settings.mode != "observe",

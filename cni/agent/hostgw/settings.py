@@ -41,6 +41,7 @@ class HostgwSettings(Terms):
     limit: _Seconds = 4.0
     hold: _Seconds = 30.0
     longest_hold: _Seconds = Field(600.0, alias="longestHold")
+    spoof_guard: bool = Field(default=False, alias="spoofGuard")
 
     @model_validator(mode="after")
     def _leaves_time_to_answer(self) -> HostgwSettings:
