@@ -44,6 +44,7 @@ def test_an_empty_section_means_the_defaults(tmp_path: Path) -> None:
     )  # fmt: skip
     assert (found.pod_networks, found.overlay, found.peers, found.uplink) == ((), (), (), Uplink())
     assert found.times == Times(1.0, 20.0, 4.0, 30.0, 600.0)
+    assert not found.spoof_guard
 
 
 def test_all_keys(tmp_path: Path) -> None:
@@ -67,6 +68,7 @@ def test_all_keys(tmp_path: Path) -> None:
         limit = 2
         hold = 10
         longestHold = 60
+        spoofGuard = true
         [[hostgw.peers]]
         cidr = "10.42.1.0/24"
         address = "192.168.1.11"
@@ -90,6 +92,7 @@ def test_all_keys(tmp_path: Path) -> None:
         "limit": 2.0,
         "hold": 10.0,
         "longest_hold": 60.0,
+        "spoof_guard": True,
     }
     assert found.times == Times(0.5, 5.0, 2.0, 10.0, 60.0)
 
@@ -128,6 +131,7 @@ def test_all_keys(tmp_path: Path) -> None:
         ("limit = nan", "hostgw.limit is nan, expected"),
         ("hold = 100000", "hostgw.hold is 100000, expected"),
         ("longestHold = 100000", "hostgw.longestHold is 100000, expected"),
+        ("spoofGuard = 'yes'", "hostgw.spoofGuard is 'yes', expected"),
         (
             "peers = [{ cidr = '10.42.1.0/24', address = 'fd00::1' }]",
             "hostgw.peers.0 cannot be: address is fd00::1, expected one of 10.42.1.0/24's family",
