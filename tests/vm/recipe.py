@@ -27,6 +27,7 @@ GUEST = _words("""
     ethtool iproute2 iputils-ping kmod pciutils python3 strace
     ibverbs-providers ibverbs-utils
     containernetworking-plugins crun iptables podman
+    hostapd iw wpasupplicant
 """)
 
 BOOT_MODULES = _words("9p 9pnet_virtio overlay squashfs virtio_blk virtio_rng")
