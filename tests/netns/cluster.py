@@ -1,4 +1,4 @@
-"""Nodes as network namespaces on one bridge, each with a pod and flannel's vxlan devices."""
+"""Nodes as network namespaces on one LAN, each with a pod and flannel's vxlan devices."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+LAN = "lan"
+"""The LAN's bridge."""
 UPLINK, BRIDGE = "eth0", "cni0"
+FROM_SOURCE = (sys.executable, "-m", "cni", "rail-hostgw")
+"""What executes rail-hostgw as it is in the checkout."""
 POD_MTU = 1450
 OVERLAYS = {4: "flannel.1", 6: "flannel-v6.1"}
 DIRECT_TABLE = 142
@@ -57,10 +61,17 @@ class Namespace:
 
 
 class Node:
-    """A node of a K3s cluster, as far as packets can tell."""
+    """A node of a K3s cluster, as far as packets can tell.
 
-    def __init__(self, number: int, cluster: str) -> None:
+    Args:
+        number: from 1 on, in its addresses.
+        cluster: the beginning of its namespaces' names.
+        program: what executes rail-hostgw there.
+    """
+
+    def __init__(self, number: int, cluster: str, program: Sequence[str] = FROM_SOURCE) -> None:
         self.number = number
+        self._program = program
         self.host = Namespace(f"{cluster}-node{number}")
         self.pod = Namespace(f"{cluster}-pod{number}")
 
@@ -76,16 +87,12 @@ class Node:
         """Return what flannel has leased to the node."""
         return f"{self._of_pods(family, 0)}/{_NETWORK_SIZES[family]}"
 
-    def start(self, lan: Namespace) -> None:
+    def start(self, lan: Namespace, join: Joining) -> None:
         """Be on the LAN, and have a pod behind a bridge, as flannel's delegate makes it."""
         for namespace in (self.host, self.pod):
             run("ip", "netns", "add", namespace.name)
             namespace.ip("link", "set", "lo", "up")
-        port = f"port{self.number}"
-        peer = ("peer", "name", UPLINK, "netns", self.host.name)
-        lan.ip("link", "add", port, "master", "lan", "type", "veth", *peer)
-        lan.ip("link", "set", port, "up")
-        self.host.ip("link", "set", UPLINK, "up")
+        join(lan, self)
         self.host.ip("link", "add", BRIDGE, "mtu", str(POD_MTU), "type", "bridge")
         self.host.ip("link", "set", BRIDGE, "up")
         peer = ("peer", "name", "eth0", "netns", self.pod.name)
@@ -136,7 +143,7 @@ class Node:
             "RAILCNI_STATE_DIR": str(state / f"node{self.number}"),
         }  # fmt: skip
         done = subprocess.run(
-            ["ip", "netns", "exec", self.host.name, sys.executable, "-m", "cni", "rail-hostgw"],
+            ["ip", "netns", "exec", self.host.name, *self._program],
             input=json.dumps(config), env=environ, capture_output=True, text=True, check=False,
             timeout=_PATIENCE,
         )  # fmt: skip
@@ -193,21 +200,50 @@ class Node:
         namespace.ip("address", "add", address, "dev", device, *nodad)
 
 
-class Cluster:
-    """Three nodes on one LAN."""
+Joining = Callable[[Namespace, Node], None]
+"""Brings a node onto the LAN: its uplink is there, and up."""
 
-    def __init__(self) -> None:
+
+def by_cable(lan: Namespace, node: Node) -> None:
+    """Plug a node into the LAN's bridge."""
+    port = f"port{node.number}"
+    peer = ("peer", "name", UPLINK, "netns", node.host.name)
+    lan.ip("link", "add", port, "master", LAN, "type", "veth", *peer)
+    lan.ip("link", "set", port, "up")
+    node.host.ip("link", "set", UPLINK, "up")
+
+
+class Cluster:
+    """Nodes on one LAN.
+
+    Args:
+        joinings: how each of them gets there.
+        program: what executes rail-hostgw on all of them.
+    """
+
+    def __init__(
+        self, joinings: Sequence[Joining] = (by_cable,) * 3, program: Sequence[str] = FROM_SOURCE
+    ) -> None:
         self.name = f"hgw-{os.getpid()}-{next(_numbers)}"
         self.lan = Namespace(f"{self.name}-lan")
-        self.nodes = [Node(number, self.name) for number in (1, 2, 3)]
+        self.nodes = [Node(n, self.name, program) for n, _ in enumerate(joinings, start=1)]
+        self._joinings = joinings
 
     def start(self) -> None:
         """Make all of it."""
+        self.start_lan()
+        self.start_nodes()
+
+    def start_lan(self) -> None:
+        """Make a LAN with nobody on it."""
         run("ip", "netns", "add", self.lan.name)
-        self.lan.ip("link", "add", "lan", "type", "bridge", "mcast_snooping", "0")
-        self.lan.ip("link", "set", "lan", "up")
-        for node in self.nodes:
-            node.start(self.lan)
+        self.lan.ip("link", "add", LAN, "type", "bridge", "mcast_snooping", "0")
+        self.lan.ip("link", "set", LAN, "up")
+
+    def start_nodes(self) -> None:
+        """Make nodes on it whose pods reach each other over VXLAN."""
+        for node, join in zip(self.nodes, self._joinings, strict=True):
+            node.start(self.lan, join)
         for node in self.nodes:
             node.start_flannel(self.nodes)
         for one, other in itertools.permutations(self.nodes, 2):
