@@ -1,0 +1,175 @@
+"""rail-hostgw on WiFi: WPA2 between made-up radios, real drivers above them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.netns.cluster import OVERLAYS, UPLINK, Node
+from tests.netns.traffic import COUNT, counted, direct_to, ping
+from tests.spec.node import run
+from tests.vm.suite import tcp
+from tests.vm.suite.conftest import LAB
+from tests.vm.suite.radio import Home, has_power_save, radios, save_power
+
+NOTHING = {"sent": 0, "received": 0}
+Settle = Callable[..., None]
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest) -> Path:
+    """The machine finds it in .cache/lab/guest0/radio, or guest1."""
+    test: str = request.node.name
+    made = LAB / os.environ["GUEST"] / "radio" / test
+    made.mkdir(parents=True)
+    return made
+
+
+@pytest.fixture
+def home(folder: Path) -> Iterator[Home]:
+    """Nodes 1 and 2 on WiFi, node 3 on a cable; their pods talk over VXLAN."""
+    with radios(3) as phys:
+        made = Home(phys, folder)
+        try:
+            made.start()
+            yield made
+        finally:
+            made.delete()
+
+
+@pytest.fixture
+def settle(tmp_path: Path) -> Settle:
+    """Lets a node find out whom it reaches directly: without an agent, by a request."""
+
+    def ask(node: Node, **keys: str) -> None:
+        node.call("ADD", tmp_path, **keys)
+
+    return ask
+
+
+def test_a_radio_is_known_by_itself_and_its_pods_leave_the_overlay(
+    home: Home, settle: Settle
+) -> None:
+    one, two = home.stations
+    for family in OVERLAYS:
+        with counted(one) as overlay:
+            assert ping(one, two, family) == COUNT
+        assert overlay["sent"] >= COUNT
+        assert overlay["received"] >= COUNT
+
+    for node in home.cluster.nodes:
+        settle(node)
+    assert one.direct() == direct_to(two, home.wired)
+    assert two.direct() == direct_to(one, home.wired)
+    assert home.wired.direct() == {}
+    for family in OVERLAYS:
+        with counted(one) as direct, counted(two) as others:
+            assert ping(one, two, family) == COUNT
+            assert ping(two, one, family) == COUNT
+        assert direct == others == NOTHING
+        with counted(one) as mixed:
+            assert ping(one, home.wired, family) == COUNT
+        assert mixed["sent"] == 0
+        assert mixed["received"] >= COUNT
+
+
+def test_stations_that_are_kept_apart_keep_the_overlay(home: Home, settle: Settle) -> None:
+    one, two = home.stations
+    for node in home.stations:
+        settle(node)
+    assert one.direct() == direct_to(two, home.wired)
+    home.serve(isolated=True)
+    for node in home.stations:
+        settle(node)
+    assert one.direct() == two.direct() == direct_to(home.wired)
+    for family in OVERLAYS:
+        with counted(one) as overlay, counted(two) as others:
+            # Nothing passes from one station to another: VXLAN's packets do not either.
+            assert ping(one, two, family, count=3) == 0
+        assert overlay["sent"] >= 3
+        assert others["received"] == 0
+        with counted(one) as mixed:
+            assert ping(one, home.wired, family) == COUNT
+        assert mixed["sent"] == 0
+
+    home.serve(isolated=False)
+    for node in home.stations:
+        settle(node)
+    assert one.direct() == direct_to(two, home.wired)
+    assert ping(one, two, 4) == COUNT
+
+
+def test_power_save_is_told_by_the_radio_and_a_sleeper_answers_in_time(
+    home: Home, settle: Settle
+) -> None:
+    one, two = home.stations
+    assert [has_power_save(node) for node in home.stations] == [False, False]
+    for node in home.stations:
+        save_power(node, on=True)
+    assert [has_power_save(node) for node in home.stations] == [True, True]
+    settle(one)  # the access point keeps the question until both wake, at every second beacon
+    assert one.direct() == direct_to(two, home.wired)
+
+
+@dataclass(frozen=True, slots=True)
+class Weather:
+    """What it is like on the radio.
+
+    Args:
+        name: in the table.
+        queue: each station's (tc-netem(8)).  It has a rate, for without one jitter changes the
+            order of packets, which no radio does.
+        power_save: whether both stations sleep.
+    """
+
+    name: str
+    queue: str = "noqueue"
+    power_save: bool = False
+
+    def come(self, nodes: list[Node]) -> None:
+        """Let it be so at these nodes."""
+        for node in nodes:
+            run("tc", "-netns", node.host.name, "qdisc", "replace", "dev", UPLINK,
+                "root", *self.queue.split())  # fmt: skip
+            save_power(node, on=self.power_save)
+
+
+WEATHERS = (
+    Weather("as it is"),
+    Weather("power save", power_save=True),
+    Weather("10 ms ± 4 ms", "netem delay 10ms 4ms rate 50mbit"),
+    Weather("30 ms ± 20 ms, 1 % lost", "netem delay 30ms 20ms loss 1% rate 50mbit"),
+)
+
+
+@pytest.mark.long
+def test_tcp_over_vxlan_and_directly(
+    home: Home, settle: Settle, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is asked of the numbers: the guest's processor decides them, too."""
+    one, two = home.stations
+    lines = [f"{'radio':<26}{'path':<9}{'set-up, ms':>12}{'longest':>9}{'Mbit/s':>9}"]
+    with two.pod.running("python3", tcp.__file__, "serve") as server:
+        assert server.stdout
+        assert server.stdout.readline() == "listening\n"
+        for weather in WEATHERS:
+            weather.come(home.stations)
+            for path, mode in (("VXLAN", "off"), ("direct", "wifi")):
+                for node in home.stations:
+                    settle(node, mode=mode)
+                with counted(one) as overlay:
+                    told = one.pod.run("python3", tcp.__file__, "measure", two.pod_address(4))
+                assert (overlay == NOTHING) is (path == "direct")
+                found = json.loads(told)
+                lines.append(
+                    f"{weather.name:<26}{path:<9}{found['median']:>12.1f}"
+                    f"{found['longest']:>9.0f}{found['rate']:>9.1f}"
+                )
+    (folder / "table.txt").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    with capsys.disabled():
+        print("", *lines, sep="\n")  # noqa: T201 - what it is for
