@@ -18,8 +18,6 @@ ROOT = Path(__file__).parents[2]
 LAN = "lan"
 """The LAN's bridge."""
 UPLINK, BRIDGE = "eth0", "cni0"
-FROM_SOURCE = (sys.executable, "-m", "cni", "rail-hostgw")
-"""What executes rail-hostgw as it is in the checkout."""
 POD_MTU = 1450
 OVERLAYS = {4: "flannel.1", 6: "flannel-v6.1"}
 DIRECT_TABLE = 142
@@ -31,6 +29,13 @@ _MTUS = {4: 1450, 6: 1430}
 """Of an uplink's 1500, what an outer IPv4 or IPv6 header leaves."""
 
 _numbers = itertools.count()
+
+Programs = Callable[[str], Sequence[str]]
+
+
+def from_source(program: str) -> list[str]:
+    """Return what executes a program as it is in the checkout."""
+    return [sys.executable, "-m", "cni", program]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +71,12 @@ class Node:
     Args:
         number: from 1 on, in its addresses.
         cluster: the beginning of its namespaces' names.
-        program: what executes rail-hostgw there.
+        programs: return what executes one of ours there, by its name.
     """
 
-    def __init__(self, number: int, cluster: str, program: Sequence[str] = FROM_SOURCE) -> None:
+    def __init__(self, number: int, cluster: str, programs: Programs) -> None:
         self.number = number
-        self._program = program
+        self._programs = programs
         self.host = Namespace(f"{cluster}-node{number}")
         self.pod = Namespace(f"{cluster}-pod{number}")
 
@@ -143,13 +148,17 @@ class Node:
             "RAILCNI_STATE_DIR": str(state / f"node{self.number}"),
         }  # fmt: skip
         done = subprocess.run(
-            ["ip", "netns", "exec", self.host.name, *self._program],
+            self.command("rail-hostgw"),
             input=json.dumps(config), env=environ, capture_output=True, text=True, check=False,
             timeout=_PATIENCE,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         answer: dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
         return answer
+
+    def command(self, program: str, *words: str) -> list[str]:
+        """Return what executes one of our programs on the node."""
+        return ["ip", "netns", "exec", self.host.name, *self._programs(program), *words]
 
     def direct(self) -> dict[str, str]:
         """Return which pod networks leave by the uplink, and to which node."""
@@ -218,15 +227,15 @@ class Cluster:
 
     Args:
         joinings: how each of them gets there.
-        program: what executes rail-hostgw on all of them.
+        programs: return what executes one of our programs, by its name.
     """
 
     def __init__(
-        self, joinings: Sequence[Joining] = (by_cable,) * 3, program: Sequence[str] = FROM_SOURCE
+        self, joinings: Sequence[Joining] = (by_cable,) * 3, programs: Programs = from_source
     ) -> None:
         self.name = f"hgw-{os.getpid()}-{next(_numbers)}"
         self.lan = Namespace(f"{self.name}-lan")
-        self.nodes = [Node(n, self.name, program) for n, _ in enumerate(joinings, start=1)]
+        self.nodes = [Node(n, self.name, programs) for n, _ in enumerate(joinings, start=1)]
         self._joinings = joinings
 
     def start(self) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,27 +11,13 @@ import pytest
 
 from cni.kernel.netns import NetnsThread
 from tests.contract.kernel import legacy
-from tests.netns.cluster import OVERLAYS, ROOT, UPLINK, Cluster, Node
+from tests.netns.cluster import OVERLAYS, UPLINK, Cluster, Node
+from tests.netns.doctor import doctor
 
 pytestmark = pytest.mark.netns
 
 SLOW = ("tbf", "rate", "32kbit", "burst", "300", "latency", "5s")
 """Of 80 echoes of 98 bytes in a second it passes half."""
-
-
-def doctor(node: Node, *options: str) -> dict[str, list[dict[str, Any]]]:
-    """Call the doctor on a node; return its findings by check."""
-    done = subprocess.run(
-        ["ip", "netns", "exec", node.host.name, sys.executable, "-m", "cni", "railctl",
-         "doctor", "wifi", "--output", "json", *options],
-        capture_output=True, text=True, check=False, cwd=ROOT, timeout=60,
-    )  # fmt: skip
-    found: dict[str, list[dict[str, Any]]] = {}
-    for one in json.loads(done.stdout):
-        found.setdefault(one["check"], []).append(one)
-    severities = {one["severity"] for findings in found.values() for one in findings}
-    assert done.returncode == ("error" in severities), done.stderr
-    return found
 
 
 def blamed(found: dict[str, list[dict[str, Any]]]) -> dict[str, str]:

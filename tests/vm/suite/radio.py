@@ -14,6 +14,7 @@ from tests.spec.runtime import PROGRAMS
 
 _RADIO = "wlan0"
 """The access point's."""
+_ROUTER = "192.168.1.1"
 _PATIENCE = 40
 """Seconds for whoever joins a WiFi; it takes one or two."""
 _ACCESS_POINT = """\
@@ -80,7 +81,7 @@ class Daemon:
 
 
 class Home:
-    """Two nodes on WiFi and one on a cable, on one LAN, with the frozen rail-hostgw.
+    """Two nodes on WiFi and one on a cable, on one LAN with a router, and the frozen programs.
 
     Args:
         phys: the radios, one for the access point and one for each of the nodes that have one.
@@ -94,16 +95,19 @@ class Home:
         self._supplicants: list[Daemon] = []
         self._waiting = iter(phys)
         joinings = [*(self._associate for _ in phys), by_cable]
-        self.cluster = Cluster(joinings, [str(PROGRAMS / "rail-hostgw")])
+        self.cluster = Cluster(joinings, _frozen)
         self.stations = self.cluster.nodes[:-1]
         self.wired = self.cluster.nodes[-1]
 
     def start(self) -> None:
         """Make all of it; stations reach each other."""
         self.cluster.start_lan()
+        self.cluster.lan.ip("address", "add", f"{_ROUTER}/24", "dev", LAN)
         _move(self._phy, self.cluster.lan, _RADIO)
         self.serve(isolated=False)
         self.cluster.start_nodes()
+        for node in self.cluster.nodes:
+            node.host.ip("route", "add", "default", "via", _ROUTER)
 
     def serve(self, *, isolated: bool) -> None:
         """Let the access point begin, or begin anew; return when the stations are back.
@@ -149,6 +153,10 @@ class Home:
     def _admitted(self) -> int:
         told = self.cluster.lan.run("iw", "dev", _RADIO, "station", "dump")
         return told.count("authorized:\tyes")
+
+
+def _frozen(program: str) -> list[str]:
+    return [str(PROGRAMS / program)]
 
 
 def has_power_save(node: Node) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.netns.cluster import OVERLAYS, UPLINK, Node
+from tests.netns.doctor import doctor
 from tests.netns.traffic import COUNT, counted, direct_to, ping
 from tests.spec.node import run
 from tests.vm.suite import tcp
@@ -96,6 +97,8 @@ def test_stations_that_are_kept_apart_keep_the_overlay(home: Home, settle: Settl
         with counted(one) as mixed:
             assert ping(one, home.wired, family) == COUNT
         assert mixed["sent"] == 0
+    (isolation,) = doctor(one)["isolation"]
+    assert f"{two.address(4)}, {two.address(6)} not: client isolation" in isolation["what"]
 
     home.serve(isolated=False)
     for node in home.stations:
@@ -104,16 +107,25 @@ def test_stations_that_are_kept_apart_keep_the_overlay(home: Home, settle: Settl
     assert ping(one, two, 4) == COUNT
 
 
-def test_power_save_is_told_by_the_radio_and_a_sleeper_answers_in_time(
+def test_a_radio_that_sleeps_is_reported_and_mended_and_answers_in_time(
     home: Home, settle: Settle
 ) -> None:
     one, two = home.stations
-    assert [has_power_save(node) for node in home.stations] == [False, False]
+    awake = doctor(one)
+    assert awake["uplink"][0]["what"].startswith("eth0 is the uplink, wireless, 2412 MHz")
+    assert awake["power-save"][0]["severity"] == "ok"
+    assert awake["signal"][0]["severity"] == "ok"
     for node in home.stations:
         save_power(node, on=True)
-    assert [has_power_save(node) for node in home.stations] == [True, True]
     settle(one)  # the access point keeps the question until both wake, at every second beacon
     assert one.direct() == direct_to(two, home.wired)
+
+    asleep = doctor(one)
+    (finding,) = asleep["power-save"]
+    assert (finding["severity"], finding["what"]) == ("warning", "eth0 saves power")
+    one.host.run(*finding["mend"][0].split())
+    assert not has_power_save(one)
+    assert has_power_save(two)
 
 
 @dataclass(frozen=True, slots=True)
