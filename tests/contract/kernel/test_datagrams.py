@@ -5,15 +5,15 @@ from __future__ import annotations
 import errno
 import select
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from ipaddress import ip_address, ip_interface
 
 import pytest
 
 from cni.kernel.datagrams import Datagram, Datagrams
 from cni.kernel.interface import Namespace
-from cni.kernel.types import Address, Link
-from tests.contract.kernel.worlds import World, refuses
+from cni.kernel.types import Address, KernelError, Link
+from tests.contract.kernel.worlds import World, eventually, refuses
 
 PORT = 9754
 PAIRS = [("10.60.0.2/24", "10.60.0.3/24"), ("fd00:60::2/64", "fd00:60::3/64")]
@@ -34,7 +34,21 @@ def ends(
         closing(pod.datagrams(one.ip, PORT)) as first,
         closing(pod.datagrams(other.ip, PORT)) as second,
     ):
+        _wait_until_it_passes(first, other.ip, second)
         yield one.ip, other.ip, first, second
+
+
+def _wait_until_it_passes(first: Datagrams, target: Address, second: Datagrams) -> None:
+    """An IPv6 address takes a moment in which nothing comes to it."""
+
+    def passes() -> bool:
+        with suppress(KernelError):
+            first.send(b"", target)
+        return bool(second.receive())
+
+    eventually(passes)
+    while select.select([second], [], [], 0.05)[0]:
+        second.receive()
 
 
 def drop(_: Datagrams) -> None:
