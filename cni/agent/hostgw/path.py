@@ -164,7 +164,7 @@ def _age_probing(path: Path, now: float, times: Times) -> Path:
         return replace(path, clean=None, why="answers are missing")
     if now - path.clean < times.up:
         return path
-    if path.long_proof == NEVER:
+    if now - path.long_proof >= times.long_limit:
         why = "short packets arrive, and long ones do not: a smaller MTU on the way?"
         return path if path.why == why else replace(path, why=why)
     return Path(State.DIRECT, "proven", now, path.proof, path.long_proof, hold=path.hold)
