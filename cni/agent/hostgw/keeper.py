@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping
-from errno import ENOENT
+from errno import ENOENT, EOPNOTSUPP, EPROTONOSUPPORT
 
 from cni.agent.hostgw.table import Plan
 from cni.hostgw import decision, refresh
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 
 _PATIENCE = 5.0
 """Seconds to wait for a plugin that changes the host's routes just now."""
+_NO_NFTABLES = frozenset({EOPNOTSUPP, EPROTONOSUPPORT})
 _AGAIN = 5.0
 """Seconds in which nothing is put back twice: who removes it would have it removed again."""
 
@@ -114,10 +115,15 @@ class Keeper:
             log.debug("the marks stay until they expire: %s", error)
 
     def _unmark(self, networks: Collection[Network]) -> None:
-        going = self._marked.keys() & networks
-        if going:
-            self._host.unmark(MARKS, going)
-            self._marked = {n: until for n, until in self._marked.items() if n not in going}
+        """Mark some networks no longer, whether we remember to have marked them or not."""
+        if not networks:
+            return
+        try:
+            self._host.unmark(MARKS, networks)
+        except KernelError as error:
+            if error.errno not in _NO_NFTABLES:
+                raise
+        self._marked = {n: until for n, until in self._marked.items() if n not in networks}
 
     def _forget(self, plan: Plan) -> None:
         """Forget when that was put there which is not wanted any more."""

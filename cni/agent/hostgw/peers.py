@@ -215,10 +215,10 @@ class Peers:
         return Letter(echo, self._own.probes[cidr.version], word.probe, size)
 
     def _is_long_due(self, peer: Peer, now: float) -> bool:
-        """Return whether a long request is due: more often while none has been answered."""
-        unproven = peer.path.long_proof == path.NEVER
-        period = 2 * self._times.interval if unproven else self._times.long_interval
-        return now >= peer.asked_long + period
+        """Return whether a long request is due: more often while the last was not answered."""
+        often, seldom = 2 * self._times.interval, self._times.long_interval
+        is_late = now - peer.path.long_proof > seldom + often
+        return now >= peer.asked_long + (often if is_late else seldom)
 
     def _believe(self, peer: Peer, echo: Echo, now: float) -> None:
         answer = peer.talk.take(echo, now)
