@@ -6,11 +6,13 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cni.agent.hostgw import keys
+from cni.agent.hostgw.air import Air
 from cni.agent.hostgw.echo import Way
 from cni.agent.hostgw.path import State
 from cni.agent.hostgw.peers import Peer
@@ -52,6 +54,7 @@ class HostgwPart:
         self._prover = Prover(
             node, settings, partial(keys.load, Path(settings.key_file)), self._attached
         )  # fmt: skip
+        self._air = Air(node, self._uplinks)
 
     @property
     def chores(self) -> Sequence[Chore]:
@@ -59,6 +62,7 @@ class HostgwPart:
         return (
             Chore(PROVING, 0, self._prover.run, self._prover.interrupt),
             Chore(ATTACHING, 30, self._ensure_probe),
+            Chore("hostgw-air", 30, self._air.look),
         )
 
     def pods_changed(self) -> None:
@@ -85,6 +89,7 @@ class HostgwPart:
             {(state,): n for state, n in self._prover.switches.items()}, "to", kind="counter",
         )  # fmt: skip
         yield from self._of_ways(peers)
+        yield from self._air.figures()
         yield Family.of(
             "hostgw_refused_messages", "Messages that were not taken.",
             {(why,): n for why, n in self._prover.refused.items()}, "why", kind="counter",
@@ -116,7 +121,10 @@ class HostgwPart:
             for cidr, why in sorted(self._prover.peers.reasons.items(), key=str)
         ]
         document = {
-            "mode": self._prover.mode, "impairments": self.impairments(), "peers": peers + others,
+            "mode": self._prover.mode,
+            "impairments": self.impairments(),
+            "radios": {name: asdict(radio) for name, radio in self._air.radios.items()},
+            "peers": peers + others,
         }  # fmt: skip
         return json.dumps(document).encode()
 
@@ -126,6 +134,9 @@ class HostgwPart:
             self._prover.close()
         finally:
             self._probe.detach()
+
+    def _uplinks(self) -> set[str]:
+        return {each.uplink.name for each in self._prover.prospect.candidates}
 
     def _attached(self) -> tuple[Attached | None, str]:
         return self._probe.attached, self._probe.problem
