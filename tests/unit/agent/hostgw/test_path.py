@@ -16,11 +16,18 @@ TIMES = Times()
 PROBING = path.judge(path.begin(100.0), "", 100.0)
 
 
-def proven(one: Path, begin: float, end: float, *, heard: float | None = None) -> Path:
+def prove(one: Path, sent: float) -> Path:
+    """Return a path after an answer to a long request."""
+    return path.prove(one, sent, is_long=True)
+
+
+def proven(
+    one: Path, begin: float, end: float, *, heard: float | None = None, is_long: bool = True
+) -> Path:
     """Return a path after a second's answers from one time to another."""
     now = begin
     while now <= end:
-        one = path.prove(one, now)
+        one = path.prove(one, now, is_long=is_long)
         one = path.age(one, now + 0.1, now if heard is None else heard, TIMES)
         now += 1
     return one
@@ -61,15 +68,15 @@ def test_an_obstacle_is_told_and_told_anew() -> None:
 def test_an_obstacle_ends_what_was(before: Path) -> None:
     one = path.judge(before, "its agent has said goodbye", 126.0)
     assert one == Path(State.OVERLAY, "its agent has said goodbye", 126.0)
-    assert path.prove(one, 127.0) is one
+    assert prove(one, 127.0) is one
 
 
 def test_up_takes_its_time() -> None:
     one = PROBING
     for now in range(100, 120):
-        one = path.age(path.prove(one, now), now + 0.5, now, TIMES)
+        one = path.age(prove(one, now), now + 0.5, now, TIMES)
         assert one.state is State.PROBING
-    one = path.age(path.prove(one, 119.9), 119.99, 119.9, TIMES)
+    one = path.age(prove(one, 119.9), 119.99, 119.9, TIMES)
     assert one.state is State.PROBING
     one = path.age(one, 120.0, 119.9, TIMES)
     assert (one.state, one.why, one.since, one.proof) == (State.DIRECT, "proven", 120.0, 119.9)
@@ -96,10 +103,46 @@ def test_a_hole_begins_it_again() -> None:
 
 
 def test_answers_in_any_order_count_by_their_requests() -> None:
-    one = path.prove(path.prove(DIRECT, 126.0), 124.0)
+    one = prove(prove(DIRECT, 126.0), 124.0)
     assert one.proof == 126.0
-    late = path.prove(PROBING, 101.0)
+    late = prove(PROBING, 101.0)
     assert path.age(late, 105.0, 105.0, TIMES).clean is None  # it proves what was 4 s ago
+
+
+def test_a_path_for_short_packets_alone_is_not_used() -> None:
+    one = proven(PROBING, 100.0, 200.0, is_long=False)
+    assert (one.state, one.clean) == (State.PROBING, 100.0)
+    assert "long ones do not" in one.why
+    assert path.age(one, 200.2, 200.0, TIMES) is one  # it is told once
+    one = path.age(prove(one, 200.5), 200.6, 200.0, TIMES)
+    assert (one.state, one.long_proof) == (State.DIRECT, 200.5)
+
+
+def test_nor_is_one_that_long_packets_have_stopped_to_arrive_by() -> None:
+    last = DIRECT.long_proof
+    one = proven(DIRECT, 126.0, last + TIMES.long_limit - 1, is_long=False)
+    assert one.state is State.DIRECT
+    one = proven(one, last + TIMES.long_limit, last + TIMES.long_limit + 1, is_long=False)
+    assert (one.state, one.why) == (State.HOLDDOWN, "long packets have stopped to arrive")
+    assert (one.hold, one.long_proof) == (30.0, NEVER)
+
+
+def test_a_long_proof_is_older_than_a_short_one_may_be() -> None:
+    one = path.prove(prove(DIRECT, 126.0), 130.0, is_long=False)
+    assert (one.proof, one.long_proof) == (130.0, 126.0)
+    assert prove(one, 120.5).long_proof == 126.0
+    assert TIMES.long_limit > 4 * TIMES.long_interval
+
+
+def test_where_paths_are_only_observed_all_are_probed() -> None:
+    held = silent(DIRECT, 126.0, 4)
+    for before in (DIRECT, held):
+        one = path.observe(before, 130.0)
+        assert (one.state, one.since, one.proof) == (State.PROBING, 130.0, NEVER)
+        assert "observed" in one.why
+    forbidden = path.judge(PROBING, "for a reason", 101.0)
+    for before in (PROBING, forbidden):
+        assert path.observe(before, 130.0) is before
 
 
 def test_down_at_the_limit_and_not_before() -> None:
@@ -139,7 +182,7 @@ def test_hold_down_ends_by_itself_and_by_nothing_else() -> None:
     assert held.state is State.HOLDDOWN
     assert path.judge(held, "", 130.0) is held
     assert path.judge(held, "its agent has said goodbye", 130.0) is held
-    assert path.prove(held, 131.0) is held
+    assert prove(held, 131.0) is held
     assert path.restart(held, "it moved", 131.0) is held
     assert path.age(held, held.until - 0.01, 1e9, TIMES) is held
     one = path.age(held, held.until, 1e9, TIMES)
@@ -186,8 +229,8 @@ def test_it_is_not_forgotten_by_what_is_no_good_time() -> None:
 def test_a_request_from_before_a_restart_proves_nothing(before: Path) -> None:
     one = path.restart(before, "its direct way has just been made", 130.0)
     assert (one.state, one.since, one.proof, one.clean) == (State.PROBING, 130.0, NEVER, None)
-    assert path.prove(one, 129.99) is one
-    assert path.prove(one, 130.01).proof == 130.01
+    assert prove(one, 129.99) is one
+    assert prove(one, 130.01).proof == 130.01
 
 
 def test_nothing_restarts_what_is_not_watched() -> None:
@@ -208,7 +251,7 @@ _happenings = st.lists(
     st.builds(
         Happening,
         st.sampled_from([0.0, 0.1, 0.5, 1.0, 1.0, 1.0, 2.9, 3.0, 3.1, 4.0, 5.0, 30.0, 700.0]),
-        st.sampled_from(["prove", "prove", "prove", "judge", "forbid", "restart", "hear", "wait"]),
+        st.sampled_from(["prove", "prove", "prove long", "judge", "forbid", "restart", "hear", "wait"]),
         st.sampled_from([0.0, 0.0, 0.0, 0.5, 1.0, 3.0, 3.9, 4.0, 10.0, 100.0]),
     ),
     max_size=80,
@@ -232,8 +275,8 @@ def test_direct_means_proven_whatever_has_happened(
     for each in all_of_it:
         now += each.after
         before = one
-        if each.what == "prove":
-            one = path.prove(one, now - each.value)
+        if each.what.startswith("prove"):
+            one = path.prove(one, now - each.value, is_long=each.what == "prove long")
             proofs += [now - each.value]
         elif each.what == "forbid":
             one = path.judge(one, "for a reason", now)
@@ -254,6 +297,7 @@ def test_direct_means_proven_whatever_has_happened(
             counted = [sent for sent in proofs if sent >= since]
             assert one.proof in counted
             assert now - max(counted) < times.limit
+            assert now - one.long_proof < times.long_limit
         if before.state is not State.DIRECT and one.state is State.DIRECT:
             assert ready.state is State.PROBING
             assert ready.clean is not None

@@ -56,6 +56,7 @@ def test_all_keys(tmp_path: Path) -> None:
         table = 1142
         priority = 4000
         podNetworks = ["10.42.0.0/16", "fd42::/48"]
+        serviceNetworks = ["10.43.0.0/16"]
         overlay = ["flannel.1"]
         uplink = { name = "wlan0", wireless = true }
         mark = 0x80
@@ -79,6 +80,7 @@ def test_all_keys(tmp_path: Path) -> None:
         "table": 1142,
         "priority": 4000,
         "pod_networks": (ip_network("10.42.0.0/16"), ip_network("fd42::/48")),
+        "service_networks": (ip_network("10.43.0.0/16"),),
         "overlay": ("flannel.1",),
         "uplink": Uplink(name="wlan0", wireless=True),
         "peers": (StaticPeer.model_validate({"cidr": "10.42.1.0/24", "address": "192.168.1.11"}),),
