@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cni.agent.hostgw import echo
 from cni.agent.hostgw.echo import Echo, EchoError, Kind, Way, Word
-from cni.agent.hostgw.keys import Keys
+from cni.agent.hostgw.keys import SIGNATURE, Keys
 from cni.hostgw.decision import MARKS
 from cni.kernel.fake import Departed
 from cni.kernel.fake.model import HOST
@@ -89,6 +89,8 @@ class Air:
         self.stranger_answers = False
         """Whether somebody who has no key answers whatever it hears, before anybody else does."""
         self.heard: list[Departed] = []
+        self.inspected: set[int] | None = None
+        """Whose kernels can be looked into; None for all."""
         self.unnoticed: set[int] = set()
         """Whose ways somebody has taken away, and the agent has not looked since."""
         self._sent = itertools.count(1)
@@ -116,8 +118,7 @@ class Air:
             for station in self.stations:
                 if station.now < self.now:  # else a verb of its kernel takes that long
                     station.kernel.advance(self.now - station.now)
-                    if station.host.marked(MARKS):
-                        self.inspect(station)
+                    self.inspect(station)
             for station in self.stations:
                 self.arrive()
                 if station.now <= self.now + 1e-9:
@@ -127,7 +128,8 @@ class Air:
         """Let one agent do its round, and carry away what it has sent."""
         prover = station.prover
         looked = prover._looked_at if prover else 0.0
-        if station.turn() and station.prover:
+        done = station.turn()
+        if done and station.prover and self.inspected is None:
             marked = station.host.marked(MARKS)
             assert marked.keys() <= station.prover.peers.proofs().keys(), "it is marked no longer"
         if station.prover and station.prover._looked_at > looked:
@@ -236,6 +238,8 @@ class Air:
 
     def inspect(self, station: Station) -> None:
         """Require of one kernel what must be true at any moment."""
+        if self.inspected is not None and station.number not in self.inspected:
+            return
         oldest = station.now - LIMIT - SHORTEST - 1e-6
         for network in station.host.marked(MARKS):
             proven = self._proven.get((station.number, network), Proven())
@@ -273,6 +277,9 @@ def lie(asked: Echo, packet: Departed) -> Departed:
 
 def read(packet: Departed) -> Echo | None:
     """Return what a packet says, if one of us has signed it."""
+    unsigned, signature = packet.data[:-SIGNATURE], packet.data[-SIGNATURE:]
+    if signature not in {key.sign(unsigned) for key in ALL_KEYS.keys}:
+        return None
     try:
         return echo.unpack(packet.data, ALL_KEYS)
     except EchoError:

@@ -17,7 +17,7 @@ from cni.host.locks import Locks
 from cni.host.paths import STATE_DIR, Paths
 from cni.hostgw.kept import Notes
 from cni.hostgw.node import Node
-from cni.hostgw.plugin import RailHostgw
+from cni.hostgw.plugin import PathKeeper, RailHostgw
 from cni.kernel.fake import FakeKernel, FakeSysfs
 from cni.kernel.interface import Kernel, Namespace, Sysfs
 from cni.kernel.linux import LinuxKernel
@@ -49,6 +49,8 @@ class World(ABC):
 
     kernel: Kernel
     sysfs: Sysfs
+    agent: PathKeeper | None = None
+    """What serves a request where an agent does."""
 
     def __init__(self, folder: Path) -> None:
         self.paths = Paths(state=folder / "state", logs=folder / "logs")
@@ -135,7 +137,7 @@ class World(ABC):
             "CNI_PATH": "/opt/cni/bin",
             STATE_DIR: str(self.paths.state),
         }
-        plugin = RailHostgw(self.node)
+        plugin = RailHostgw(self.node, self.agent)
         return serve(lambda _: plugin, environ, json.dumps(document).encode())
 
     def direct(self, table: int = 142) -> dict[str, str]:
