@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 _PATIENCE = 5.0
 """Seconds to wait for a plugin that changes the host's routes just now."""
 _NO_NFTABLES = frozenset({EOPNOTSUPP, EPROTONOSUPPORT})
-_AGAIN = 5.0
+AGAIN = 5.0
 """Seconds in which nothing is put back twice: who removes it would have it removed again."""
 
 
@@ -42,6 +42,8 @@ class Keeper:
         """Why nothing can be marked here, in words."""
         self.problem = ""
         """What the kernel has refused, in words."""
+        self.missing: frozenset[Network] = frozenset()
+        """The pod networks whose direct way is not whole: what is sent there takes the overlay."""
         self.healed = 0
         """How often something of ours was put back that another program had removed."""
 
@@ -67,7 +69,9 @@ class Keeper:
             steps = decision.steps(plan.wanted, found, self._table)
             unproven = _unproven(steps, plan)
             self._unmark(unproven)  # before the way that nobody has proven is there
-            self._take([step for step in steps if self._may_take(step, now)], now)
+            allowed = [step for step in steps if self._may_take(step, now)]
+            self._take(allowed, now)
+            self.missing = unproven if self.problem or len(allowed) < len(steps) else frozenset()
             self._keep_marking(plan.marking, now)
         return unproven
 
@@ -157,7 +161,7 @@ class Keeper:
     def _may_put(self, what: Route | Rule | Marking, now: float) -> bool:
         before = self._put.get(what)
         if before is not None:
-            if now - before < _AGAIN:
+            if now - before < AGAIN:
                 return False
             self.healed += 1
             log.warning("somebody has removed %s: it is put back", _words(what))

@@ -13,7 +13,7 @@ from cni import __version__
 from cni.agent.hostgw import echo, table
 from cni.agent.hostgw.echo import EchoError, Way
 from cni.agent.hostgw.guard import Guard
-from cni.agent.hostgw.keeper import Keeper
+from cni.agent.hostgw.keeper import AGAIN, Keeper
 from cni.agent.hostgw.keys import Keys
 from cni.agent.hostgw.pairing import Own
 from cni.agent.hostgw.path import State
@@ -191,8 +191,12 @@ class Prover:
         )  # fmt: skip
         for network in self.keeper.keep(plan, self.prospect.candidates, now):
             self.peers.restart(network, "its direct way has just been made", self.now())
+        if self.keeper.missing:
+            self._look_at = min(self._look_at, now + AGAIN)
 
     def _settle(self, now: float) -> None:
+        for network in self.keeper.missing:  # echoes to there have taken the overlay
+            self.peers.restart(network, "its direct way could not be made", now)
         self.peers.settle(now)
         if frozenset(c for c, peer in self.peers.all.items() if peer.is_wanted) != self._wanted:
             self._keep(now)
