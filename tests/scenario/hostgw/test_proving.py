@@ -263,7 +263,7 @@ def test_the_page_of_a_node_that_cannot_prove_anything_says_why(tmp_path: Path) 
             "10.42.1.0/24", "192.168.1.11", "overlay",
         )  # fmt: skip
         assert peer["why"] == "no agent answers on its node"
-        assert peer["direct"] == {"rttSeconds": None, "jitterSeconds": None, "loss": None}
+        assert peer["ways"]["direct"] == {"rttSeconds": None, "jitterSeconds": None, "loss": None}
         assert part.problems() == ()
         figures = {family.name: family for family in part.figures()}
         assert [s.value for s in figures["hostgw_impaired"].samples] == [1]
@@ -287,8 +287,8 @@ def test_the_page_of_one_that_does(air: Air, tmp_path: Path) -> None:
     assert (near["state"], near["why"], near["uplink"], near["mode"]) == (
         "direct", "proven", "wireless", "wifi",
     )  # fmt: skip
-    assert near["direct"]["loss"] == 0
-    assert near["direct"]["rttSeconds"] >= 0
+    assert near["ways"]["direct"]["loss"] == 0
+    assert near["ways"]["direct"]["rttSeconds"] >= 0
     assert near["seconds"] > 0
     assert far == {
         "peer": "10.42.7.0/24", "state": "overlay", "why": "no route to its node 8.8.8.8",
