@@ -17,7 +17,8 @@ from cni.kernel.fake import Departed
 from cni.kernel.fake.model import HOST
 from cni.kernel.marking import SHORTEST
 from cni.kernel.types import Address, Network, Route
-from tests.scenario.hostgw.station import BAD, GOOD, LIMIT, NEW, OVERLAY, UPLINK, Station
+from tests.scenario.hostgw.host import OVERLAY, UPLINK
+from tests.scenario.hostgw.station import BAD, GOOD, LIMIT, NEW, Station
 
 ALL_KEYS = Keys((GOOD, NEW))
 TICK = 0.25

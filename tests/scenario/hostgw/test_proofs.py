@@ -7,6 +7,8 @@ required, between any two changes of a kernel; here is what happens.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -21,7 +23,7 @@ from cni.agent.hostgw.path import State
 from cni.hostgw.config import HostgwConfig
 from cni.hostgw.decision import MARKS
 from cni.hostgw.refresh import refresh
-from cni.kernel.types import Route
+from cni.kernel.types import Route, Rule
 from tests.scenario.hostgw.air import TICK, Air
 from tests.scenario.hostgw.station import BAD, GOOD, NEW, Station
 
@@ -141,8 +143,8 @@ class Cluster(RuleBasedStateMachine):
     def another_program_takes_something_of_ours(self, one: int, which: int) -> None:
         with self._somebody_else(one) as station:
             host = station.host
-            ours = [r for r in (*host.table(142), *host.rules()) if r.protocol == 142]
-            ours = [r for r in ours if r not in station.foreign]
+            found: list[Route | Rule] = [*host.table(142), *host.rules()]
+            ours = [r for r in found if r.protocol == 142 and r not in station.foreign]
             if ours:
                 taken = ours[which % len(ours)]
                 if isinstance(taken, Route):
@@ -249,25 +251,13 @@ class Cluster(RuleBasedStateMachine):
     def _station(self, number: int) -> Station:
         return self.air.stations[number % len(self.air.stations)]
 
-    def _somebody_else(self, one: int) -> Takes:
-        return Takes(self.air, self._station(one))
-
-
-class Takes:
-    """What somebody else than the agent does to a kernel, of which the agent cannot know yet."""
-
-    def __init__(self, air: Air, station: Station) -> None:
-        self._air = air
-        self._station = station
-        self._outside = station.outside()
-
-    def __enter__(self) -> Station:
-        self._air.unnoticed.add(self._station.number)
-        self._outside.__enter__()
-        return self._station
-
-    def __exit__(self, *caught: object) -> None:
-        self._outside.__exit__(*caught)
+    @contextmanager
+    def _somebody_else(self, one: int) -> Iterator[Station]:
+        """Let somebody change a kernel of which the agent cannot know yet."""
+        station = self._station(one)
+        self.air.unnoticed.add(station.number)
+        with station.outside():
+            yield station
 
 
 def recover(station: Station) -> None:

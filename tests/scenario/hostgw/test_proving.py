@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -18,7 +18,8 @@ from cni.agent.hostgw.settings import HostgwSettings
 from cni.hostgw.decision import MARKS
 from cni.kernel.types import Rule
 from tests.scenario.hostgw.air import Air
-from tests.scenario.hostgw.station import BAD, GOOD, UPLINK, Station
+from tests.scenario.hostgw.host import UPLINK
+from tests.scenario.hostgw.station import BAD, GOOD, Station
 
 
 def proving(folder: Path, count: int = 2, versions: tuple[int, ...] = (4,)) -> Air:
@@ -132,9 +133,7 @@ def test_a_way_that_was_put_back_is_proven_anew(air: Air) -> None:
 
 
 @pytest.mark.parametrize("refuses", ["", "rule add"])
-def test_a_way_that_is_not_put_back_is_not_proven_over_the_overlay(
-    air: Air, refuses: str
-) -> None:
+def test_a_way_that_is_not_put_back_is_not_proven_over_the_overlay(air: Air, refuses: str) -> None:
     a, _ = air.stations
     a.refuses = refuses
     take(air, a, lambda rule: rule.port == 9754)
@@ -197,7 +196,7 @@ def test_without_a_key_nothing_is_said_and_nothing_piles_up(tmp_path: Path) -> N
     assert is_direct(air, a)
 
 
-def readable(station: Station) -> list[object]:
+def readable(station: Station) -> Sequence[object]:
     assert station.prover
     opened = list(station.prover._sockets._opened.values())
     assert opened

@@ -200,7 +200,7 @@ def test_all_are_interrupted_before_any_is_waited_for() -> None:
         for name, own in zip("ab", interrupted, strict=True)
     ]
     with running(*chores) as started:
-        eventually(lambda: len(list(started.figures())[0].samples) == 2)
+        eventually(lambda: len(next(started.figures()).samples) == 2)
         third = threading.Thread(target=done.wait, args=(5,))
         third.start()
         assert started.stop(5) == []

@@ -1,4 +1,4 @@
-"""What is asked and answered between two nodes: only what was asked just now, on that way, counts."""
+"""What is asked and answered: only what was asked just now, on that way, counts."""
 
 from __future__ import annotations
 

@@ -251,7 +251,9 @@ _happenings = st.lists(
     st.builds(
         Happening,
         st.sampled_from([0.0, 0.1, 0.5, 1.0, 1.0, 1.0, 2.9, 3.0, 3.1, 4.0, 5.0, 30.0, 700.0]),
-        st.sampled_from(["prove", "prove", "prove long", "judge", "forbid", "restart", "hear", "wait"]),
+        st.sampled_from(
+            ["prove", "prove", "prove long", "judge", "forbid", "restart", "hear", "wait"]
+        ),
         st.sampled_from([0.0, 0.0, 0.0, 0.5, 1.0, 3.0, 3.9, 4.0, 10.0, 100.0]),
     ),
     max_size=80,

@@ -140,9 +140,9 @@ def test_all_keys(tmp_path: Path) -> None:
         ),
         ("peers = [{ cidr = '10.42.1.0/24' }]", "hostgw.peers.0.address"),
         (
-            "peers = [{ cidr = '10.42.1.0/24', address = '192.168.1.1' },"
-            " { cidr = '10.42.1.0/25', address = '192.168.1.2' }]",
-            "expected networks that do not overlap, unlike 10.42.1.0/24, 10.42.1.0/25",
+            "peers = [{ cidr = '10.1.0.0/24', address = '10.0.0.1' }, "
+            + "{ cidr = '10.1.0.0/25', address = '10.0.0.1' }]",
+            "expected networks that do not overlap, unlike 10.1.0.0/24, 10.1.0.0/25",
         ),
     ],
 )
@@ -175,7 +175,7 @@ def test_keys_that_do_not_go_together(tmp_path: Path, text: str, words: str) -> 
     "text", ["limit = 3", "interval = 0.25", "hold = 600", "longestHold = 30", "port = 65533"]
 )
 def test_what_is_just_right(tmp_path: Path, text: str) -> None:
-    assert settings(tmp_path, f"[hostgw]\n{text}")
+    assert settings(tmp_path, f"[hostgw]\n{text}") != HostgwSettings()
 
 
 def test_an_unknown_key_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
