@@ -13,7 +13,6 @@ from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule

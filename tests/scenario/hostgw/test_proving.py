@@ -271,7 +271,7 @@ def test_the_page_of_a_node_that_cannot_prove_anything_says_why(tmp_path: Path) 
         assert paths[("direct",)] == 0
 
 
-def test_the_page_of_one_that_does(air: Air, tmp_path: Path) -> None:
+def test_the_page_of_one_that_does(air: Air) -> None:
     a = air.stations[0]
     assert a.prover
     network = ip_network("10.42.7.0/24")

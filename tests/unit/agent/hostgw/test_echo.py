@@ -17,6 +17,7 @@ from cni.agent.hostgw.peers import NODE_SIZE
 from cni.kernel.types import Address
 from tests.unit.agent.hostgw.cluster import KEY, KEYS, OTHER, OWN, PEER, PROBE, word
 
+
 def _is_itself(address: Address) -> bool:
     """Return whether it is no other one in IPv6's clothes."""
     return isinstance(address, IPv4Address) or address.ipv4_mapped is None

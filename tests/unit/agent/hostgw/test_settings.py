@@ -28,6 +28,10 @@ def settings(folder: Path, text: str) -> HostgwSettings:
     return found
 
 
+def _stated(cidr: str) -> str:
+    return f"{{ cidr = '{cidr}', address = '10.0.0.1' }}"
+
+
 def test_without_the_section_nothing_is_looked_after(tmp_path: Path) -> None:
     assert load(written(tmp_path, "grace = 9")).hostgw is None
     assert load(tmp_path / "nothing.toml").hostgw is None
@@ -140,8 +144,7 @@ def test_all_keys(tmp_path: Path) -> None:
         ),
         ("peers = [{ cidr = '10.42.1.0/24' }]", "hostgw.peers.0.address"),
         (
-            "peers = [{ cidr = '10.1.0.0/24', address = '10.0.0.1' }, "
-            + "{ cidr = '10.1.0.0/25', address = '10.0.0.1' }]",
+            f"peers = [{_stated('10.1.0.0/24')}, {_stated('10.1.0.0/25')}]",
             "expected networks that do not overlap, unlike 10.1.0.0/24, 10.1.0.0/25",
         ),
     ],
