@@ -20,7 +20,7 @@ from cni.kernel.interface import Namespace
 from cni.kernel.netns import NetnsThread
 from cni.kernel.types import Link, Network
 from tests.contract.kernel.nftables import nft_table
-from tests.contract.kernel.worlds import LinuxWorld, get
+from tests.contract.kernel.worlds import LinuxWorld, eventually, get
 
 pytestmark = pytest.mark.netns
 
@@ -117,7 +117,11 @@ def node(linux: LinuxWorld) -> Iterator[Node]:
             assert host.wait_for_carrier(links[by].index, 2)
         for version in (4, 6):
             host.add_address(links["uplink"].index, ip_interface(HERE[version]))
-        yield Node(host, links, receiver, sender, ends)
+        made = Node(host, links, receiver, sender, ends)
+        for version in (4, 6):
+            # An IPv6 address takes a moment in which nothing comes to it.
+            eventually(partial(made.lets_in, version, PEER))
+        yield made
 
 
 @VERSIONS
