@@ -13,6 +13,7 @@ from ipaddress import ip_network
 
 from cni.hostgw.config import WIDEST, HostgwConfig
 from cni.hostgw.terrain import Candidate
+from cni.kernel.rule_messages import words as rule_words
 from cni.kernel.types import Network, Route, Rule
 
 PROTOCOL = 142
@@ -146,7 +147,7 @@ def differences(possible: Wanted, found: Found, table: int) -> Iterator[str]:
             yield f"the rule to {rule.to} lookup {table} priority {rule.priority} is missing"
     for rule in rules:
         if rule not in possible.rules:
-            yield f"the rule to {rule.to} lookup {table} is there, which nothing asks for"
+            yield f"the rule {rule_words(rule)} is there, which nothing asks for"
 
 
 def _what_it_says(rule: Rule) -> Rule:

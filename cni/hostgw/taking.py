@@ -8,13 +8,28 @@ from collections.abc import Callable, Collection
 from cni.hostgw import filtering
 from cni.hostgw.decision import Change, Step
 from cni.kernel.interface import Namespace
+from cni.kernel.rule_messages import words as rule_words
 from cni.kernel.types import KernelError, Route
 
 log = logging.getLogger(__name__)
 
 
-def take(host: Namespace, steps: Collection[Step]) -> None:
+def words(step: Step) -> str:
+    """Return what a step means where a route alone makes a direct path."""
+    what, coming = step.what, step.change is Change.ADD
+    if isinstance(what, Route):
+        way = "goes straight to" if coming else "takes the overlay again, not"
+        return f"{what.dst} {way} {what.gateway}"
+    return f"the rule {rule_words(what)} is {'there' if coming else 'gone'}"
+
+
+def take(host: Namespace, steps: Collection[Step], words: Callable[[Step], str] = words) -> None:
     """Take all steps, those after a refused one as well.
+
+    Args:
+        host: where.
+        steps: the steps.
+        words: say what a step means, for the log.
 
     Raises:
         KernelError: the first that was refused; its notes are the others.
@@ -30,7 +45,7 @@ def take(host: Namespace, steps: Collection[Step]) -> None:
         except KernelError as error:
             refused.append(error)
         else:
-            log.info("%s", _words(step))
+            log.info("%s", words(step))
     if refused:
         for another in refused[1:]:
             refused[0].add_note(str(another))
@@ -42,11 +57,3 @@ def _verb(host: Namespace, step: Step) -> Callable[[], None]:
     if isinstance(what, Route):
         return lambda: host.add_route(what) if coming else host.remove_route(what)
     return lambda: host.add_rule(what) if coming else host.remove_rule(what)
-
-
-def _words(step: Step) -> str:
-    what, coming = step.what, step.change is Change.ADD
-    if isinstance(what, Route):
-        way = "goes straight to" if coming else "takes the overlay again, not"
-        return f"{what.dst} {way} {what.gateway}"
-    return f"the rule to {what.to} lookup {what.table} is {'there' if coming else 'gone'}"

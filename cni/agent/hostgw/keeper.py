@@ -13,6 +13,7 @@ from cni.hostgw.node import Node
 from cni.hostgw.taking import take
 from cni.hostgw.terrain import Candidate
 from cni.kernel.marking import Marking
+from cni.kernel.rule_messages import words as rule_words
 from cni.kernel.types import KernelError, Network, Route, Rule
 
 log = logging.getLogger(__name__)
@@ -146,7 +147,7 @@ class Keeper:
         """Take the steps; what the kernel refuses is tried again with the next look."""
         problem = ""
         try:
-            take(self._host, steps)
+            take(self._host, steps, _meaning)
         except KernelError as error:
             problem = "; ".join((str(error), *getattr(error, "__notes__", ())))
         else:
@@ -193,9 +194,14 @@ def _unproven(steps: Collection[Step], plan: Plan) -> frozenset[Network]:
     })  # fmt: skip
 
 
+def _meaning(step: Step) -> str:
+    """Return what a step means where only what is marked goes straight."""
+    return f"{_words(step.what)} is {'there' if step.change is Change.ADD else 'gone'}"
+
+
 def _words(what: Route | Rule | Marking) -> str:
     if isinstance(what, Marking):
         return f"the nftables {what.table}"
     if isinstance(what, Route):
-        return f"the route to {what.dst} in table {what.table}"
-    return f"the rule of priority {what.priority} lookup {what.table}"
+        return f"the direct route to {what.dst}, for what is marked,"
+    return f"the rule {rule_words(what)}"
