@@ -157,7 +157,7 @@ class Air:
             for packet in station.kernel.departed(path=path):
                 self.heard.append(packet)
                 if self.stranger_answers and (asked := read(packet)):
-                    self.post(lie(asked, packet))
+                    self.post(self._lie(asked, packet))
                 self._send(station, packet, is_pods=path != HOST)
 
     def post(self, packet: Departed) -> None:
@@ -177,6 +177,16 @@ class Air:
             if address in station.addresses.values() and station.link(UPLINK).carrier:
                 return station
         return None
+
+    def _lie(self, asked: Echo, packet: Departed) -> Departed:
+        """Return what a stranger answers: as good a lie as there can be without a key."""
+        there = self.at(packet.target)
+        pods = there.attached.addresses if there and there.attached else {}
+        word = Word("always", True, pods.get(packet.target.version), "1")  # noqa: FBT003 - wireless
+        answer = replace(
+            asked, kind=Kind.ANSWER, sender=asked.receiver, receiver=asked.sender, word=word
+        )
+        return Departed(echo.pack(answer, BAD), packet.target, packet.source, packet.port)
 
     def _send(self, station: Station, packet: Departed, *, is_pods: bool) -> None:
         way = way_of(station, packet.source, packet.target, ip_protocol=UDP, port=packet.port)
@@ -265,15 +275,6 @@ class Air:
                     link = station.host.link(way.index) if way else None
                     if way and link and link.name == UPLINK and way.gateway:
                         yield place.pods, way.gateway
-
-
-def lie(asked: Echo, packet: Departed) -> Departed:
-    """Return what a stranger answers."""
-    word = Word("always", wireless=True, probe=packet.target, version="1")
-    answer = replace(
-        asked, kind=Kind.ANSWER, sender=asked.receiver, receiver=asked.sender, word=word
-    )
-    return Departed(echo.pack(answer, BAD), packet.target, packet.source, packet.port)
 
 
 def read(packet: Departed) -> Echo | None:

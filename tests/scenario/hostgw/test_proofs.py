@@ -226,6 +226,28 @@ class Cluster(RuleBasedStateMachine):
     def keys_are_changed(self, one: int, keys: list[Key]) -> None:
         self._station(one).keys = keys
 
+    @rule(
+        one=_stations, other=_stations, rules=st.booleans(), changes=st.none() | st.integers(0, 4)
+    )
+    def troubles_come_together(
+        self, one: int, other: int, changes: int | None, *, rules: bool
+    ) -> None:
+        """Cut a direct way just when something of ours is taken, and the agent may die of it."""
+        station, there = self._station(one), self._station(other)
+        if station is not there:
+            self.air.cuts |= {("direct", station.number, there.number)}
+            self.air.stranger_answers = not rules
+            self.air.pass_time(6 * TICK + 0.1, 0.05)
+            if rules:
+                if station.prover:
+                    station.prover.look_soon()
+                self.air.pass_time(0.05, 0.05)
+                self.another_program_takes_something_of_ours(one, 0)
+                self.another_program_takes_all_rules_of_ours(one)
+            self.air.pass_time(0.4, 0.05)
+            station.crash_in = changes
+            self.air.pass_time(16 * TICK)
+
     # ── And in the end ───────────────────────────────────────────────────────────────────────
 
     @precondition(lambda self: not self.is_over)
@@ -272,4 +294,4 @@ def recover(station: Station) -> None:
 
 
 TestCluster = Cluster.TestCase
-TestCluster.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+TestCluster.settings = settings(max_examples=50, stateful_step_count=30, deadline=None)

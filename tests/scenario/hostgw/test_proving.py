@@ -17,7 +17,7 @@ from cni.agent.hostgw.path import State
 from cni.agent.hostgw.settings import HostgwSettings
 from cni.hostgw.decision import MARKS
 from cni.kernel.types import Rule
-from tests.scenario.hostgw.air import Air
+from tests.scenario.hostgw.air import TICK, Air
 from tests.scenario.hostgw.host import UPLINK
 from tests.scenario.hostgw.station import BAD, GOOD, Station
 
@@ -130,6 +130,37 @@ def test_a_way_that_was_put_back_is_proven_anew(air: Air) -> None:
     take(air, a, lambda rule: rule.port == 9754)
     soon(air, lambda: not is_direct(air, a), 1)
     assert soon(air, lambda: is_direct(air, a), 5) >= 1
+
+
+@pytest.mark.parametrize("changes", range(4))
+@pytest.mark.parametrize("phase", range(4))
+def test_who_dies_while_it_puts_a_way_back_has_unmarked_it_before(
+    air: Air, phase: int, changes: int
+) -> None:
+    a, _ = air.stations
+    air.pass_time(phase * TICK + 0.1, 0.05)
+    air.cuts = {("direct", 0, 1)}
+    air.pass_time(1.5)
+    assert a.prover
+    a.prover.look_soon()
+    air.pass_time(0.05, 0.05)
+    take(air, a, lambda _: True)  # the marks alone would lead echoes straight, too
+    air.pass_time(0.4, 0.05)  # too soon for a look: an echo may take the overlay, and be answered
+    a.crash_in = changes
+    air.pass_time(5)  # `Air` looks at it
+
+
+@pytest.mark.parametrize("phase", range(12))
+def test_nothing_but_a_direct_echo_proves_a_direct_way(air: Air, phase: int) -> None:
+    a, _ = air.stations
+    air.pass_time(phase)
+    air.cuts, air.stranger_answers = {("direct", 0, 1)}, True
+    air.pass_time(3.25)  # `Air` looks at it
+    assert not is_direct(air, a)
+    for packet in air.heard[-100:]:
+        air.post(packet)
+    air.pass_time(5)
+    assert not is_direct(air, a)
 
 
 @pytest.mark.parametrize("refuses", ["", "rule add"])
