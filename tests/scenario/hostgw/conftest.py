@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.scenario.hostgw.air import Air
+from tests.scenario.hostgw.proving import is_direct, proving
 from tests.scenario.hostgw.worlds import LinuxWorld, MemoryWorld, World
 
 
@@ -40,3 +42,12 @@ def memory(tmp_path: Path) -> MemoryWorld:
     made.begin()
     made.be_wireless()
     return made
+
+
+@pytest.fixture
+def air(tmp_path: Path) -> Air:
+    """Two nodes that have proven their paths."""
+    air = proving(tmp_path)
+    air.pass_time(10)
+    assert all(is_direct(air, station) for station in air.stations)
+    return air
