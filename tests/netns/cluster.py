@@ -1,4 +1,4 @@
-"""Nodes as network namespaces on one LAN, each with a pod and flannel's vxlan devices."""
+"""Nodes as network namespaces on one bridge, each with a pod and flannel's vxlan devices."""
 
 from __future__ import annotations
 
@@ -8,25 +8,24 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.netns.flannel import OVERLAYS, UPLINK, Flannel
+from tests.netns.namespace import PATIENCE, Namespace, run
+
 ROOT = Path(__file__).parents[2]
+DEBIANS = "/usr/lib/cni"
+"""Where Debian's containernetworking-plugins are."""
 LAN = "lan"
 """The LAN's bridge."""
-UPLINK, BRIDGE = "eth0", "cni0"
+BRIDGE = "cni0"
 POD_MTU = 1450
-OVERLAYS = {4: "flannel.1", 6: "flannel-v6.1"}
 DIRECT_TABLE = 142
-_PATIENCE = 60
-_HOSTS = {4: "192.168.1.1{}", 6: "fd00:1::1{}"}
+_HOSTS = {4: "192.168.1.{}", 6: "fd00:1::{}"}
 _PODS = {4: "10.42.{}", 6: "fd00:42:0:{}:"}
 _NETWORK_SIZES = {4: 24, 6: 64}
-_MTUS = {4: 1450, 6: 1430}
-"""Of an uplink's 1500, what an outer IPv4 or IPv6 header leaves."""
 
 _numbers = itertools.count()
 
@@ -36,33 +35,6 @@ Programs = Callable[[str], Sequence[str]]
 def from_source(program: str) -> list[str]:
     """Return what executes a program as it is in the checkout."""
     return [sys.executable, "-m", "cni", program]
-
-
-@dataclass(frozen=True, slots=True)
-class Namespace:
-    """A network namespace of ours."""
-
-    name: str
-
-    def run(self, *command: str) -> str:
-        """Run a command in it; return what it printed."""
-        return run("ip", "netns", "exec", self.name, *command)
-
-    def ip(self, *words: str) -> str:
-        """Call iproute2 there."""
-        return run("ip", "-netns", self.name, *words)
-
-    @contextmanager
-    def running(self, *command: str) -> Iterator[subprocess.Popen[str]]:
-        """Let a command run in it, whose output is read later."""
-        with subprocess.Popen(
-            ["ip", "netns", "exec", self.name, *command],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        ) as process:  # fmt: skip
-            try:
-                yield process
-            finally:
-                process.kill()
 
 
 class Node:
@@ -79,10 +51,17 @@ class Node:
         self._programs = programs
         self.host = Namespace(f"{cluster}-node{number}")
         self.pod = Namespace(f"{cluster}-pod{number}")
+        self.flannel = Flannel(self.host, self)
+        self._addresses = {family: text.format(10 + number) for family, text in _HOSTS.items()}
+
+    @property
+    def port(self) -> str:
+        """The LAN's end of the node's cable."""
+        return f"port{self.number}"
 
     def address(self, family: int) -> str:
         """Return the node's address on the LAN."""
-        return _HOSTS[family].format(self.number)
+        return self._addresses[family]
 
     def pod_address(self, family: int) -> str:
         """Return the pod's address."""
@@ -98,42 +77,55 @@ class Node:
             run("ip", "netns", "add", namespace.name)
             namespace.ip("link", "set", "lo", "up")
         join(lan, self)
-        self.host.ip("link", "add", BRIDGE, "mtu", str(POD_MTU), "type", "bridge")
+        # A bridge without a MAC of its own has its lowest port's, and another one with each pod:
+        # pods would send to the former one for a while. The bridge plugin gives it one, too.
+        mac = f"02:00:00:0b:00:0{self.number}"
+        self.host.ip("link", "add", BRIDGE, "address", mac, "mtu", str(POD_MTU), "type", "bridge")
         self.host.ip("link", "set", BRIDGE, "up")
         peer = ("peer", "name", "eth0", "netns", self.pod.name)
         self.host.ip("link", "add", "veth0", "mtu", str(POD_MTU), "type", "veth", *peer)
         self.host.ip("link", "set", "veth0", "master", BRIDGE, "up")
         self.pod.ip("link", "set", "eth0", "mtu", str(POD_MTU), "up")
-        for family in OVERLAYS:
-            size = _NETWORK_SIZES[family]
-            self._give(self.host, f"{self.address(family)}/{size}", UPLINK)
-            self._give(self.host, f"{self._of_pods(family, 1)}/{size}", BRIDGE)
-            self._give(self.pod, f"{self.pod_address(family)}/{size}", "eth0")
+        for family, size in _NETWORK_SIZES.items():
+            self.take_address(family)
+            _give(self.host, f"{self._of_pods(family, 1)}/{size}", BRIDGE)
+            _give(self.pod, f"{self.pod_address(family)}/{size}", "eth0")
             default = ("default", "via", self._of_pods(family, 1))
             self.pod.ip(f"-{family}", "route", "add", *default)
         self.sysctl("ipv4/ip_forward", "1")
         self.sysctl("ipv6/conf/all/forwarding", "1")
 
-    def start_flannel(self, nodes: list[Node]) -> None:
-        """Write what flannel's vxlan backend writes (pkg/backend/vxlan), of both families."""
-        for family, device in OVERLAYS.items():
-            vxlan = ("id", "1", "dev", UPLINK, "local", self.address(family), "dstport", "8472")
-            self.host.ip("link", "add", device, "type", "vxlan", *vxlan, "nolearning")
-            self.host.ip(
-                "link", "set", device, "address", self._mac(family), "mtu", str(_MTUS[family])
-            )
-            self.host.ip("link", "set", device, "addrgenmode", "none", "up")
-            self._give(
-                self.host, f"{self._of_pods(family, 0)}/{32 if family == 4 else 128}", device
-            )
-            for peer in (node for node in nodes if node is not self):
-                gateway = peer._of_pods(family, 0)
-                entry = (gateway, "lladdr", peer._mac(family), "dev", device, "nud", "permanent")
-                self.host.ip("neighbour", "add", *entry)
-                lead = ("dev", device, "dst", peer.address(family))
-                run("bridge", "-n", self.host.name, "fdb", "append", peer._mac(family), *lead)
-                via = ("via", gateway, "dev", device, "onlink")
-                self.host.ip("route", "add", peer.pod_network(family), *via)
+    def take_address(self, family: int) -> None:
+        """Have its address on the LAN, if it has lost it."""
+        _give(self.host, f"{self.address(family)}/{_NETWORK_SIZES[family]}", UPLINK)
+
+    def move(self, host: int) -> None:
+        """Have other addresses on the LAN, which nobody is told.
+
+        Args:
+            host: their last digits.
+        """
+        for family, size in _NETWORK_SIZES.items():
+            self.host.ip("address", "delete", f"{self.address(family)}/{size}", "dev", UPLINK)
+            self._addresses[family] = _HOSTS[family].format(host)
+            self.take_address(family)
+
+    def conflist(self, folder: Path) -> dict[str, Any]:
+        """Return the primary network's configuration, as flannel delegates it.
+
+        Args:
+            folder: for what host-local writes down.
+        """
+        ranges = [
+            [{"subnet": self.pod_network(family), "rangeStart": self._of_pods(family, 100)}]
+            for family in OVERLAYS
+        ]
+        ipam = {"type": "host-local", "ranges": ranges, "dataDir": str(folder)}
+        bridge = {
+            "type": "bridge", "bridge": BRIDGE, "isGateway": True, "isDefaultGateway": True,
+            "mtu": POD_MTU, "hairpinMode": True, "forceAddress": False, "ipam": ipam,
+        }  # fmt: skip
+        return {"cniVersion": "1.0.0", "name": "cbr0", "plugins": [bridge]}
 
     def call(self, command: str, state: Path, **keys: Any) -> dict[str, Any]:
         """Let the runtime of this node call rail-hostgw; return its answer."""
@@ -150,7 +142,7 @@ class Node:
         done = subprocess.run(
             self.command("rail-hostgw"),
             input=json.dumps(config), env=environ, capture_output=True, text=True, check=False,
-            timeout=_PATIENCE,
+            timeout=PATIENCE,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
         answer: dict[str, Any] = json.loads(done.stdout) if done.stdout else {}
@@ -172,11 +164,15 @@ class Node:
         """Return the main table."""
         return [route for family in OVERLAYS for route in self._routes(family, "main")]
 
+    def rules(self, family: int) -> list[dict[str, Any]]:
+        """Return the rules that lead to routing tables."""
+        return self.host.show(f"-{family}", "rule", "show")
+
     def encapsulated(self) -> dict[str, int]:
         """Return how many packets the overlay's devices have sent and received."""
         counted = {"sent": 0, "received": 0}
         for device in OVERLAYS.values():
-            (shown,) = json.loads(self.host.ip("-json", "-statistics", "link", "show", device))
+            (shown,) = self.host.show("-statistics", "link", "show", device)
             counted["sent"] += shown["stats64"]["tx"]["packets"]
             counted["received"] += shown["stats64"]["rx"]["packets"]
         return counted
@@ -190,23 +186,11 @@ class Node:
         return self.host.run("cat", f"/proc/sys/net/{key}").strip()
 
     def _routes(self, family: int, table: str) -> list[dict[str, Any]]:
-        try:
-            shown = self.host.ip("-json", f"-{family}", "route", "show", "table", table)
-        except RuntimeError:  # there is no such table yet
-            return []
-        listed: list[dict[str, Any]] = json.loads(shown or "[]")
-        return listed
+        return self.host.show(f"-{family}", "route", "show", "table", table)
 
     def _of_pods(self, family: int, host: int) -> str:
         prefix = _PODS[family].format(self.number)
         return f"{prefix}.{host}" if family == 4 else f"{prefix}:{host or ''}"
-
-    def _mac(self, family: int) -> str:
-        return f"02:00:00:00:0{family}:0{self.number}"
-
-    def _give(self, namespace: Namespace, address: str, device: str) -> None:
-        nodad = ("nodad",) if ":" in address else ()
-        namespace.ip("address", "add", address, "dev", device, *nodad)
 
 
 Joining = Callable[[Namespace, Node], None]
@@ -215,10 +199,9 @@ Joining = Callable[[Namespace, Node], None]
 
 def by_cable(lan: Namespace, node: Node) -> None:
     """Plug a node into the LAN's bridge."""
-    port = f"port{node.number}"
     peer = ("peer", "name", UPLINK, "netns", node.host.name)
-    lan.ip("link", "add", port, "master", LAN, "type", "veth", *peer)
-    lan.ip("link", "set", port, "up")
+    lan.ip("link", "add", node.port, "master", LAN, "type", "veth", *peer)
+    lan.ip("link", "set", node.port, "up")
     node.host.ip("link", "set", UPLINK, "up")
 
 
@@ -254,23 +237,14 @@ class Cluster:
         for node, join in zip(self.nodes, self._joinings, strict=True):
             node.start(self.lan, join)
         for node in self.nodes:
-            node.start_flannel(self.nodes)
-        for one, other in itertools.permutations(self.nodes, 2):
+            node.flannel.start(self.others(node))
+        for one, other in itertools.combinations(self.nodes, 2):
             for family in OVERLAYS:
-                self._wait_for(one, other, family)
+                wait_for_ping(one, other, family)
 
-    def _wait_for(self, one: Node, other: Node, family: int) -> None:
-        """Wait until a pod reaches another: IPv6 needs a moment on links that have just come up."""
-        ping = ("ping", "-n", "-c", "1", "-W", "0.2", other.pod_address(family))
-        deadline = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                one.pod.run(*ping)
-            except RuntimeError:
-                if time.monotonic() > deadline:
-                    raise
-            else:
-                return
+    def others(self, node: Node) -> list[Node]:
+        """Return the nodes but for one."""
+        return [other for other in self.nodes if other is not node]
 
     def delete(self) -> None:
         """Remove all of it."""
@@ -279,9 +253,20 @@ class Cluster:
             subprocess.run(["ip", "netns", "delete", namespace.name], check=False)
 
 
-def run(*command: str) -> str:
-    """Run a command; return what it printed."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_PATIENCE)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip() or done.stdout.strip()}")
-    return done.stdout
+def wait_for_ping(one: Node, other: Node, family: int) -> None:
+    """Wait until a pod reaches another: IPv6 needs a moment on links that have just come up."""
+    ping = ("ping", "-n", "-c", "1", "-W", "0.2", other.pod_address(family))
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            one.pod.run(*ping)
+        except RuntimeError:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            return
+
+
+def _give(namespace: Namespace, address: str, device: str) -> None:
+    nodad = ("nodad",) if ":" in address else ()
+    namespace.ip("address", "add", address, "dev", device, *nodad)

@@ -11,8 +11,9 @@ import pytest
 
 from cni.kernel.netns import NetnsThread
 from tests.contract.kernel import legacy
-from tests.netns.cluster import OVERLAYS, UPLINK, Cluster, Node
+from tests.netns.cluster import Cluster, Node
 from tests.netns.doctor import doctor
+from tests.netns.flannel import OVERLAYS, UPLINK
 
 pytestmark = pytest.mark.netns
 

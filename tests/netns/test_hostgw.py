@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from tests.netns.cluster import OVERLAYS, Cluster
-from tests.netns.traffic import COUNT, counted, direct_to, ping
+from tests.netns.cluster import Cluster
+from tests.netns.flannel import OVERLAYS
+from tests.netns.traffic import COUNT, Talk, counted, direct_to, listening, ping
 
 pytestmark = pytest.mark.netns
 
 RADIO = {"uplink": {"wireless": True}}
 WIRED = {"uplink": {"wireless": False}}
-
-_ECHO = """
-import socket
-server = socket.create_server(("0.0.0.0", 7777))
-print("listening", flush=True)
-peer, _ = server.accept()
-while data := peer.recv(4096):
-    peer.sendall(data)
-"""
-_TALK = """
-import socket, sys, time
-peer = socket.create_connection((sys.argv[1], 7777), timeout=10)
-longest, count, until = 0.0, 0, time.monotonic() + float(sys.argv[2])
-while time.monotonic() < until:
-    began = time.monotonic()
-    peer.sendall(b"%08d" % count)
-    assert peer.recv(8, socket.MSG_WAITALL) == b"%08d" % count
-    longest, count = max(longest, time.monotonic() - began), count + 1
-    time.sleep(0.005)
-print(count, round(longest * 1000))
-"""
 
 
 @pytest.mark.parametrize("family", OVERLAYS)
@@ -74,11 +53,9 @@ def test_a_connection_outlives_each_switch_with_strict_filters_too(
     one, two, _ = cluster.nodes
     for node in (one, two):
         node.sysctl("ipv4/conf/all/rp_filter", "1")
-    talk = ("-c", _TALK, two.pod_address(4), "6")
-    with two.pod.running(sys.executable, "-c", _ECHO) as server:
-        assert server.stdout
-        assert server.stdout.readline() == "listening\n"
-        with one.pod.running(sys.executable, *talk) as client:
+    with listening(two.pod):
+        talk = Talk(one.pod, two.pod_address(4))
+        try:
             with counted(one) as overlay:
                 time.sleep(0.3)
             two.call("ADD", tmp_path, **WIRED)  # as on every node: it lets in what comes straight
@@ -91,11 +68,11 @@ def test_a_connection_outlives_each_switch_with_strict_filters_too(
             one.call("ADD", tmp_path, mode="off")
             with counted(one) as back:
                 time.sleep(0.3)
-            text, _ = client.communicate(timeout=30)
-    assert client.returncode == 0, text
-    exchanged, longest = map(int, text.split())
-    assert exchanged > 100
-    assert longest < 1000, "a segment was lost and sent again"
+            talked = talk.end()
+        finally:
+            talk.close()
+    assert talked.count > 100
+    assert talked.longest < 1, "a segment was lost and sent again"
     assert overlay["sent"] > 0
     assert overlay["received"] > 0
     assert mixed["sent"] == 0

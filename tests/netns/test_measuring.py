@@ -12,7 +12,7 @@ import pytest
 from cni.kernel.netns import NetnsThread
 from install.doctor.wifi.facts import Series
 from install.doctor.wifi.measuring import COUNT, INTERVAL, PATIENCE, Target, measure
-from tests.netns.cluster import Namespace, run
+from tests.netns.namespace import Namespace, run
 
 pytestmark = pytest.mark.netns
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.netns.cluster import LAN, UPLINK, Cluster, Namespace, Node, by_cable
+from tests.netns.cluster import LAN, Cluster, Node, by_cable
+from tests.netns.flannel import UPLINK
+from tests.netns.namespace import Namespace
 from tests.spec.node import run, wait_until
 from tests.spec.runtime import PROGRAMS
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.netns.cluster import OVERLAYS, UPLINK, Node
+from tests.netns.cluster import Node
 from tests.netns.doctor import doctor
+from tests.netns.flannel import OVERLAYS, UPLINK
 from tests.netns.traffic import COUNT, counted, direct_to, ping
 from tests.spec.node import run
 from tests.vm.suite import tcp
