@@ -12,7 +12,21 @@ from typing import Any
 
 import pytest
 
-from tests.spec.node import PATIENCE, Namespace, Node, run
+from tests.spec.agent import running
+from tests.spec.neighbour import (
+    BRIDGE,
+    DIRECT,
+    HOSTGW,
+    PODS,
+    PORTMAP,
+    bridge,
+    direct,
+    let_prove,
+    main,
+    next_door,
+    without_what_differs,
+)
+from tests.spec.node import PATIENCE, Namespace, Node, wait_until
 from tests.spec.runtime import Runtime, Slot
 
 pytestmark = pytest.mark.netns
@@ -23,48 +37,13 @@ VERBS = {
     "1.0.0": ("add", "check", "del"),
     "1.1.0": ("status", "add", "check", "gc", "del"),
 }
-BRIDGE = {
-    "type": "bridge", "bridge": "cni0", "isDefaultGateway": True,
-    "ipam": {"type": "host-local", "ranges": [[{"subnet": "10.42.0.0/24"}]]},
-}  # fmt: skip
-PORTMAP = {"type": "portmap", "capabilities": {"portMappings": True}}
-HOSTGW = {"type": "rail-hostgw", "agentless": True, "uplink": {"wireless": True}}
-PEER, PODS, MAC = "192.168.1.11", "10.42.1.0/24", "02:00:00:00:01:01"
-DIRECT = {PODS: PEER}
 
 
 @pytest.fixture
 def peer(node: Node) -> Iterator[Namespace]:
     """Another node, next door and in flannel's state on this one."""
-    other = Namespace("peer")
-    try:
-        node.ip("link", "add", "wlan0", "type", "veth", "peer", "name", "eth0", "netns", other.name)
-        node.ip("address", "add", "192.168.1.10/24", "dev", "wlan0")
-        node.ip("link", "set", "wlan0", "up")
-        other.ip("address", "add", f"{PEER}/24", "dev", "eth0")
-        other.ip("link", "set", "eth0", "up")
-        vxlan = ("type", "vxlan", "id", "1", "dev", "wlan0", "dstport", "8472", "nolearning")
-        node.ip("link", "add", "flannel.1", *vxlan)
-        node.ip("address", "add", "10.42.0.0/32", "dev", "flannel.1")
-        node.ip("link", "set", "flannel.1", "up")
-        via = ("10.42.1.0", "dev", "flannel.1")
-        node.ip("neighbour", "add", *via, "lladdr", MAC, "nud", "permanent")
-        run("bridge", "-n", node.name, "fdb", "append", MAC, "dev", "flannel.1", "dst", PEER)
-        node.ip("route", "add", PODS, "via", *via, "onlink")
+    with next_door(node) as other:
         yield other
-    finally:
-        other.delete()
-
-
-def direct(node: Node) -> dict[str, str]:
-    """Return which pod networks go straight, and to which node."""
-    shown = node.show("route", "show", "table", "all")
-    return {route["dst"]: route["gateway"] for route in shown if str(route.get("table")) == "142"}
-
-
-def main(node: Node) -> list[dict[str, Any]]:
-    """Return what flannel has in the main table."""
-    return node.show("route", "show", "table", "main", "dev", "flannel.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +99,51 @@ def test_chained_it_changes_no_result(
     cnitool.configure(version, *_primary(node, version), HOSTGW, dropped_in=dropped_in)
     result = json.loads(_whole_life(cnitool, pods[1], version))
     assert direct(node) == DIRECT
-    assert _without_what_differs(result) == _without_what_differs(without)
+    assert without_what_differs(result) == without_what_differs(without)
     assert result["cniVersion"] == version
     assert main(node) == flannels
     peer.ip("link", "set", "eth0", "down")
     cnitool.call("del", pods[1])
     assert direct(node) == {}
+
+
+@pytest.mark.cnitool
+@pytest.mark.usefixtures("peer")
+def test_chained_with_an_agent_that_proves_it_changes_no_result(
+    node: Node, cnitool: Cnitool, tmp_path: Path
+) -> None:
+    version, held = "1.0.0", tmp_path / "addresses"
+    primary = bridge(held), PORTMAP
+    flannels = main(node)
+    pods = node.pod(), node.pod()
+    cnitool.configure(version, *primary)
+    without = json.loads(_whole_life(cnitool, pods[0], version))
+    cnitool.configure(version, *primary, {"type": "rail-hostgw"})
+    let_prove(cnitool.runtime, tmp_path / "net.d")
+    with running(cnitool.runtime, tmp_path) as agent:
+        wait_until(lambda: len(_addresses(held)) == 1, "a pod of the agent's own", PATIENCE)
+        wait_until(lambda: _said(agent.page("/peers")) == SILENT, "a look around", PATIENCE)
+        result = json.loads(_whole_life(cnitool, pods[1], version))
+        served = [line["command"] for line in agent.served() if line["program"] == "rail-hostgw"]
+        assert served == [verb.upper() for verb in VERBS[version]]
+        assert direct(node) == {}  # where nobody answers, nothing is proven
+    assert without_what_differs(result) == without_what_differs(without)
+    assert main(node) == flannels
+    assert _addresses(held) == []
+
+
+SILENT = {"impairments": [], PODS: "no agent answers on its node"}
+
+
+def _said(page: str) -> dict[str, Any]:
+    document = json.loads(page)
+    reasons = {peer["peer"]: peer["why"] for peer in document["peers"]}
+    return {"impairments": document["impairments"], **reasons}
+
+
+def _addresses(held: Path) -> list[str]:
+    """Return what host-local has given away."""
+    return [file.name for file in held.glob("cbr0/*") if file.name.count(".") == 3]
 
 
 def _primary(node: Node, version: str) -> tuple[dict[str, Any], ...]:
@@ -141,15 +159,6 @@ def _whole_life(cnitool: Cnitool, pod: Namespace, version: str) -> str:
     told = {verb: cnitool.call(verb, pod) for verb in VERBS[version]}
     assert not any(text for verb, text in told.items() if verb != "add")
     return told["add"]
-
-
-def _without_what_differs(result: dict[str, Any]) -> dict[str, Any]:
-    """Return a result without what is another's for each pod: names, MACs, its address."""
-    interfaces = [
-        {**i, "name": i["name"][:4], "mac": "", "sandbox": ""} for i in result["interfaces"]
-    ]
-    ips = [{**ip, "address": ""} for ip in result["ips"]]
-    return {**result, "interfaces": interfaces, "ips": ips}
 
 
 RESULT = {
