@@ -85,6 +85,9 @@ class Node:
         peer = ("peer", "name", "eth0", "netns", self.pod.name)
         self.host.ip("link", "add", "veth0", "mtu", str(POD_MTU), "type", "veth", *peer)
         self.host.ip("link", "set", "veth0", "master", BRIDGE, "up")
+        # As the plugin does that makes it: else its MAC changes when ports come and go.
+        (shown,) = self.host.show("link", "show", BRIDGE)
+        self.host.ip("link", "set", BRIDGE, "address", shown["address"])
         self.pod.ip("link", "set", "eth0", "mtu", str(POD_MTU), "up")
         for family, size in _NETWORK_SIZES.items():
             self.take_address(family)
