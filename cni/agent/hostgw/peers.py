@@ -23,6 +23,8 @@ COMPARING = 10.0
 """Seconds between two requests over the overlay: to know what is gained."""
 WORD_LASTS = 30.0
 """Seconds that an agent's word counts."""
+_QUICKEST = 0.2
+"""Seconds between two requests, at least."""
 NODE_SIZE = 384
 """Octets of a request to a node: enough for what its agent says in an answer of the same length."""
 _HEADERS = {4: 28, 6: 48}
@@ -192,13 +194,28 @@ class Peers:
     def _periods(self, peer: Peer, now: float) -> Iterator[tuple[Way, float]]:
         interval = self._times.interval
         watched = peer.path.state in {State.PROBING, State.DIRECT}
-        yield Way.NODE, interval if watched else max(SEEKING, interval)
+        seeking = max(SEEKING, interval)
+        yield Way.NODE, self._pace(peer.talk.heard, now) if watched else seeking
         if pairing.obstacle(peer.candidate, peer.word(now), self._own):
             return  # at least there would be nowhere to send it to, or from
         if watched:
-            yield Way.DIRECT, interval
+            yield Way.DIRECT, self._pace(peer.path.proof, now)
         observes = self._own.mode == "observe"
         yield Way.OVERLAY, interval if observes else max(COMPARING, interval)
+
+    def _pace(self, answered: float, now: float) -> float:
+        """Return how soon to ask again on a way that is being proven.
+
+        While an answer is missing that used to come, it is asked more often: then it takes many
+        losses in a row to mistake a way that loses some packets for one that is gone.
+
+        Args:
+            answered: when the last request was sent that was answered.
+            now: the time.
+        """
+        interval = self._times.interval
+        is_missing = 2 * interval <= now - answered < 2 * self._times.limit
+        return max(interval / 4, _QUICKEST) if is_missing else interval
 
     def _request(self, peer: Peer, way: Way, now: float) -> Letter:
         if way is Way.NODE:
