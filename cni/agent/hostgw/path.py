@@ -73,6 +73,8 @@ class Path:
     why: str
     """In words, for a person."""
     since: float
+    begun: float = NEVER
+    """A request that was sent before that proves nothing: it went another way."""
     proof: float = NEVER
     """When the last request on it was sent that was answered."""
     long_proof: float = NEVER
@@ -122,8 +124,8 @@ def prove(path: Path, sent: float, *, is_long: bool) -> Path:
         sent: when the request was sent.
         is_long: whether it was as long as a packet may be.
     """
-    if path.state not in {State.PROBING, State.DIRECT} or sent < path.since:
-        return path  # a request from before it was what it is now proves nothing
+    if path.state not in {State.PROBING, State.DIRECT} or sent < path.begun:
+        return path
     proof = max(path.proof, sent)
     clean = path.clean
     if path.state is State.PROBING and clean is None:
@@ -167,7 +169,7 @@ def _age_probing(path: Path, now: float, times: Times) -> Path:
     if now - path.long_proof >= times.long_limit:
         why = "short packets arrive, and long ones do not: a smaller MTU on the way?"
         return path if path.why == why else replace(path, why=why)
-    return Path(State.DIRECT, "proven", now, path.proof, path.long_proof, hold=path.hold)
+    return replace(path, state=State.DIRECT, why="proven", since=now, clean=None)
 
 
 def _age_direct(path: Path, now: float, heard: float, times: Times) -> Path:
@@ -187,4 +189,4 @@ def _held_down(path: Path, now: float, why: str, times: Times) -> Path:
 
 
 def _probing(path: Path, now: float, why: str) -> Path:
-    return Path(State.PROBING, why, now, hold=path.hold)
+    return Path(State.PROBING, why, now, begun=now, hold=path.hold)
