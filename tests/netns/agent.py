@@ -100,7 +100,7 @@ class Agent:
     def page(self, path: str) -> str:
         """Return one of its pages; empty while none is served."""
         try:
-            with NetNS(nsname=self.node.host.name):
+            with NetNS(nspath=f"/run/netns/{self.node.host.name}"):
                 connection = HTTPConnection("127.0.0.1", _PORT, timeout=_ANSWERS)
                 connection.connect()
             with closing(connection):

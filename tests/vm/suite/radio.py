@@ -30,8 +30,10 @@ wpa=2
 wpa_key_mgmt=WPA-PSK
 rsn_pairwise=CCMP
 wpa_passphrase=not a secret
-ap_isolate={isolated:d}
+ctrl_interface={control}
 """
+_CONTROL = "/run/hostapd"
+"""The folder by which hostapd is told what to do."""
 _STATION = """\
 network={
     ssid="home"
@@ -106,25 +108,26 @@ class Home:
         self.cluster.start_lan()
         self.cluster.lan.ip("address", "add", f"{_ROUTER}/24", "dev", LAN)
         _move(self._phy, self.cluster.lan, _RADIO)
-        self.serve(isolated=False)
+        self.serve()
         self.cluster.start_nodes()
         for node in self.cluster.nodes:
             node.host.ip("route", "add", "default", "via", _ROUTER)
 
-    def serve(self, *, isolated: bool) -> None:
-        """Let the access point begin, or begin anew; return when the stations are back.
-
-        Args:
-            isolated: whether it keeps stations from each other.
-        """
+    def serve(self) -> None:
+        """Let the access point begin, or begin anew; return when the stations are back."""
         if self._access_point:
             self._access_point.stop()
         settings = self._folder / "hostapd.conf"
-        text = _ACCESS_POINT.format(radio=_RADIO, bridge=LAN, isolated=isolated)
+        text = _ACCESS_POINT.format(radio=_RADIO, bridge=LAN, control=_CONTROL)
         settings.write_text(text, encoding="utf-8")
         log = self._folder / "hostapd.log"
         self._access_point = Daemon(self.cluster.lan, log, "hostapd", "-t", str(settings))
         self._await_stations()
+
+    def isolate(self) -> None:
+        """Let the access point keep stations from each other until it begins anew."""
+        for words in (("set", "ap_isolate", "1"), ("update_beacon",)):
+            self.cluster.lan.run("hostapd_cli", "-p", _CONTROL, "-i", _RADIO, *words)
 
     def delete(self) -> None:
         """Remove all of it but the radios."""

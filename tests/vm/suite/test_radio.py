@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,14 +14,15 @@ import pytest
 from tests.netns.cluster import Node
 from tests.netns.doctor import doctor
 from tests.netns.flannel import OVERLAYS, UPLINK
-from tests.netns.traffic import COUNT, counted, direct_to, ping
+from tests.netns.traffic import COUNT, counted, encapsulated, ping
 from tests.spec.node import run
 from tests.vm.suite import tcp
 from tests.vm.suite.conftest import LAB
 from tests.vm.suite.radio import Home, has_power_save, radios, save_power
+from tests.vm.suite.variants import Agents, Paths, Requests, Variant
 
 NOTHING = {"sent": 0, "received": 0}
-Settle = Callable[..., None]
+ALL = {"sent": COUNT, "received": COUNT}
 
 
 @pytest.fixture
@@ -44,72 +46,83 @@ def home(folder: Path) -> Iterator[Home]:
             made.delete()
 
 
-@pytest.fixture
-def settle(tmp_path: Path) -> Settle:
-    """Lets a node find out whom it reaches directly: without an agent, by a request."""
+@pytest.fixture(params=["requests", "agents"])
+def variant(
+    request: pytest.FixtureRequest, home: Home, folder: Path, tmp_path: Path
+) -> Iterator[Variant]:
+    """Lets nodes find out whom they reach directly."""
+    if request.param == "requests":
+        yield Requests(tmp_path)
+        return
+    agents = Agents(home, tmp_path)
+    try:
+        yield agents
+    finally:
+        agents.stop(folder)
 
-    def ask(node: Node, **keys: str) -> None:
-        node.call("ADD", tmp_path, **keys)
 
-    return ask
+def all_paths(home: Home, variant: Variant) -> Paths:
+    """Return who goes straight to whom, if nothing is in the way."""
+    one, two = home.stations
+    answers = home.stations if variant.answers_straight else []
+    return {one: [two, home.wired], two: [one, home.wired], home.wired: answers}
 
 
 def test_a_radio_is_known_by_itself_and_its_pods_leave_the_overlay(
-    home: Home, settle: Settle
+    home: Home, variant: Variant
 ) -> None:
     one, two = home.stations
     for family in OVERLAYS:
-        with counted(one) as overlay:
+        with encapsulated(one, two, family) as overlay:
             assert ping(one, two, family) == COUNT
-        assert overlay["sent"] >= COUNT
-        assert overlay["received"] >= COUNT
+        assert overlay == ALL
 
-    for node in home.cluster.nodes:
-        settle(node)
-    assert one.direct() == direct_to(two, home.wired)
-    assert two.direct() == direct_to(one, home.wired)
-    assert home.wired.direct() == {}
+    variant.settle(all_paths(home, variant))
     for family in OVERLAYS:
-        with counted(one) as direct, counted(two) as others:
+        with encapsulated(one, two, family) as direct:
             assert ping(one, two, family) == COUNT
             assert ping(two, one, family) == COUNT
-        assert direct == others == NOTHING
-        with counted(one) as mixed:
+        assert direct == NOTHING
+        with encapsulated(one, home.wired, family) as mixed:
             assert ping(one, home.wired, family) == COUNT
-        assert mixed["sent"] == 0
-        assert mixed["received"] >= COUNT
+        assert mixed == (NOTHING if variant.answers_straight else ALL | {"sent": 0})
 
 
-def test_stations_that_are_kept_apart_keep_the_overlay(home: Home, settle: Settle) -> None:
+def test_stations_that_are_kept_apart_keep_the_overlay(home: Home, variant: Variant) -> None:
     one, two = home.stations
-    for node in home.stations:
-        settle(node)
-    assert one.direct() == direct_to(two, home.wired)
-    home.serve(isolated=True)
-    for node in home.stations:
-        settle(node)
-    assert one.direct() == two.direct() == direct_to(home.wired)
+    variant.settle(all_paths(home, variant))
+    began = time.monotonic()
+    home.isolate()
+    variant.settle({one: [home.wired], two: [home.wired]})
+    if isinstance(variant, Agents):
+        told = variant.why(one, two) | variant.why(two, one)
+        assert told <= {"its node is silent", "no agent answers on its node"}
     for family in OVERLAYS:
-        with counted(one) as overlay, counted(two) as others:
+        with encapsulated(one, two, family) as overlay, encapsulated(two, one, family) as other:
             # Nothing passes from one station to another: VXLAN's packets do not either.
             assert ping(one, two, family, count=3) == 0
-        assert overlay["sent"] >= 3
-        assert others["received"] == 0
-        with counted(one) as mixed:
+        assert overlay == {"sent": 3, "received": 0}
+        assert other == NOTHING
+        with encapsulated(one, home.wired, family) as mixed:
             assert ping(one, home.wired, family) == COUNT
         assert mixed["sent"] == 0
     (isolation,) = doctor(one)["isolation"]
     assert f"{two.address(4)}, {two.address(6)} not: client isolation" in isolation["what"]
+    if isinstance(variant, Agents):  # nothing has happened to the others
+        took = time.monotonic() - began
+        assert variant.lasting(one, home.wired) > took
+        assert variant.lasting(home.wired, one) > took
 
-    home.serve(isolated=False)
-    for node in home.stations:
-        settle(node)
-    assert one.direct() == direct_to(two, home.wired)
-    assert ping(one, two, 4) == COUNT
+    home.serve()
+    variant.settle(all_paths(home, variant))
+    with encapsulated(one, two, 4) as direct:
+        assert ping(one, two, 4) == COUNT
+    assert direct == NOTHING
 
 
+@pytest.mark.parametrize("variant", ["requests"], indirect=True)
 def test_a_radio_that_sleeps_is_reported_and_mended_and_answers_in_time(
-    home: Home, settle: Settle
+    home: Home, variant: Variant
 ) -> None:
     one, two = home.stations
     awake = doctor(one)
@@ -118,8 +131,8 @@ def test_a_radio_that_sleeps_is_reported_and_mended_and_answers_in_time(
     assert awake["signal"][0]["severity"] == "ok"
     for node in home.stations:
         save_power(node, on=True)
-    settle(one)  # the access point keeps the question until both wake, at every second beacon
-    assert one.direct() == direct_to(two, home.wired)
+    # The access point keeps the question until both wake, at every second beacon.
+    variant.settle({one: [two, home.wired]})
 
     asleep = doctor(one)
     (finding,) = asleep["power-save"]
@@ -162,7 +175,7 @@ WEATHERS = (
 
 @pytest.mark.long
 def test_tcp_over_vxlan_and_directly(
-    home: Home, settle: Settle, folder: Path, capsys: pytest.CaptureFixture[str]
+    home: Home, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nothing is asked of the numbers: the guest's processor decides them, too."""
     one, two = home.stations
@@ -174,7 +187,7 @@ def test_tcp_over_vxlan_and_directly(
             weather.come(home.stations)
             for path, mode in (("VXLAN", "off"), ("direct", "wifi")):
                 for node in home.stations:
-                    settle(node, mode=mode)
+                    node.call("ADD", tmp_path, mode=mode)
                 with counted(one) as overlay:
                     told = one.pod.run("python3", tcp.__file__, "measure", two.pod_address(4))
                 assert (overlay == NOTHING) is (path == "direct")
