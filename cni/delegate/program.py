@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from cni.host import locks
 from cni.protocol.errors import CniError, Code
@@ -115,22 +115,21 @@ class Program:
             CniError: the plugin's own, code 11 when it was ended, 5 when the kernel cannot execute
                 it, 103 when it failed without a CNI answer.
         """
-        with _start(self.file, target.environment(command)) as process:
+        stdin = json.dumps(dict(config)).encode()
+        with _start(self.file, target.environment(command), stdin) as process:
             try:
-                stdout, stderr = self._await(command, process, json.dumps(dict(config)).encode())
+                stdout, stderr = self._await(command, process)
             except BaseException:
                 _end(process)
                 raise
         return self._read(command, process.returncode, stdout, stderr)
 
-    def _await(
-        self, command: Command, process: subprocess.Popen[bytes], stdin: bytes
-    ) -> tuple[bytes, bytes]:
+    def _await(self, command: Command, process: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
         """Return what it writes until it ends."""
-        deadline, unsent = time.monotonic() + self.patience, [stdin]
+        deadline = time.monotonic() + self.patience
         while True:
             try:
-                return process.communicate(unsent.pop() if unsent else None, timeout=_LOOK)
+                return process.communicate(timeout=_LOOK)
             except subprocess.TimeoutExpired:
                 if time.monotonic() > deadline:
                     problem = f"has not answered within {self.patience:g} s"
@@ -160,22 +159,32 @@ class Program:
         )
 
 
-def _start(program: Path, environ: Mapping[str, str]) -> subprocess.Popen[bytes]:
+def _start(program: Path, environ: Mapping[str, str], stdin: bytes) -> subprocess.Popen[bytes]:
     try:
-        return subprocess.Popen(  # noqa: S603 - found in CNI_PATH by a checked name, no shell
-            [program],
-            env=environ,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            pass_fds=locks.held(),  # if we are killed, the DEL waits for the end of this ADD
-            umask=_UMASK,
-            process_group=0,  # what it delegates to is ended with it
-        )
+        # Not by a pipe: once communicate() has timed out, it writes nothing any more.
+        with _file(stdin) as config:
+            return subprocess.Popen(  # noqa: S603 - found in CNI_PATH by a checked name, no shell
+                [program],
+                env=environ,
+                stdin=config,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                pass_fds=locks.held(),  # if we are killed, the DEL waits for the end of this ADD
+                umask=_UMASK,
+                process_group=0,  # what it delegates to is ended with it
+            )
     except OSError as error:
         raise CniError(
             Code.IO_FAILURE, f"{program} cannot be executed: {error.strerror}"
         ) from error
+
+
+def _file(content: bytes) -> BinaryIO:
+    """Return a file without a name that is read from its beginning (memfd_create(2))."""
+    file = os.fdopen(os.memfd_create("stdin"), "w+b")
+    file.write(content)
+    file.seek(0)
+    return file
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

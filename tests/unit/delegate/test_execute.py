@@ -146,6 +146,16 @@ def test_one_that_takes_its_time_gets_its_stdin_once(bench: Bench) -> None:
     assert json.loads((bench.folder / "stdin").read_text())["name"] == "roce-a"
 
 
+def test_one_that_begins_late_gets_all_of_its_stdin(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(execute, "PATIENCE", 20)
+    much = "x" * 200_000  # more than a pipe holds
+    ipam = bench.write(f"sleep 0.5; cat > {bench.folder}/stdin; echo '{json.dumps(RESULT)}'")
+    ipam.allocate(bench.request(much=much))
+    assert json.loads((bench.folder / "stdin").read_text())["much"] == much
+
+
 def test_an_add_that_is_not_wanted_any_more_is_ended(bench: Bench) -> None:
     bench.write("exec sleep 30")
     unwanted = ExecutedIpam("stub-ipam", (str(bench.folder),), lambda: False)
