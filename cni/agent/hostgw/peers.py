@@ -18,11 +18,11 @@ from cni.hostgw.terrain import Candidate
 from cni.kernel.types import Address, Network
 
 SEEKING = 5.0
-"""Seconds between two requests to a node whose pods are not wanted directly (yet)."""
+"""Seconds between two requests to a node whose pods are not wanted directly (yet), at least."""
 COMPARING = 10.0
 """Seconds between two requests over the overlay: to know what is gained."""
-WORD_LASTS = 30.0
-"""Seconds that an agent's word counts."""
+WORDS_LOST = 5
+"""Requests to a node that may be lost in a row before what its agent has said counts no more."""
 _QUICKEST = 0.2
 """Seconds between two requests, at least."""
 NODE_SIZE = 384
@@ -46,9 +46,13 @@ class Letter:
 class Peer:
     """One peer."""
 
-    def __init__(self, candidate: Candidate, talk: Conversation, begun: Path) -> None:
+    def __init__(
+        self, candidate: Candidate, talk: Conversation, begun: Path, word_lasts: float
+    ) -> None:
         self.candidate = candidate
         self.path = begun
+        self.word_lasts = word_lasts
+        """Seconds that its agent's word counts."""
         self.talk = talk
         """With its node; several networks of one node share it."""
         self.asked_long = path.NEVER
@@ -56,7 +60,7 @@ class Peer:
 
     def word(self, now: float) -> Word | None:
         """Return what its agent has said lately."""
-        return self.talk.word if now - self.talk.heard <= WORD_LASTS else None
+        return self.talk.word if now - self.talk.heard <= self.word_lasts else None
 
     @property
     def cidr(self) -> Network:
@@ -191,11 +195,15 @@ class Peers:
             for echo in peer.talk.farewells(self._word(peer, leaving=True)):
                 yield Letter(echo, peer.talk.own, peer.talk.peer, 0)
 
+    @property
+    def _seeking(self) -> float:
+        """Seconds between two requests to a node whose pods are not wanted directly (yet)."""
+        return max(SEEKING, self._times.interval)
+
     def _periods(self, peer: Peer, now: float) -> Iterator[tuple[Way, float]]:
         interval = self._times.interval
         watched = peer.path.state in {State.PROBING, State.DIRECT}
-        seeking = max(SEEKING, interval)
-        yield Way.NODE, self._pace(peer.talk.heard, now) if watched else seeking
+        yield Way.NODE, self._pace(peer.talk.heard, now) if watched else self._seeking
         if pairing.obstacle(peer.candidate, peer.word(now), self._own):
             return  # at least there would be nowhere to send it to, or from
         if watched:
@@ -265,7 +273,8 @@ class Peers:
         begun = path.begin(now)
         if before:
             begun = Path(State.OVERLAY, "its node is elsewhere now", now, hold=before.path.hold)
-        return Peer(candidate, self._talks[_nodes(candidate)], begun)
+        word_lasts = (1 + WORDS_LOST) * self._seeking
+        return Peer(candidate, self._talks[_nodes(candidate)], begun, word_lasts)
 
 
 def _nodes(candidate: Candidate) -> tuple[Address, Address]:

@@ -12,7 +12,7 @@ import pytest
 
 from cni.agent.hostgw import echo
 from cni.agent.hostgw.echo import LEAST, Echo, Kind, Way
-from cni.agent.hostgw.path import State
+from cni.agent.hostgw.path import State, Times
 from cni.agent.hostgw.peers import NODE_SIZE
 from cni.hostgw.terrain import Candidate
 from cni.kernel.types import Address
@@ -37,6 +37,13 @@ def test_both_go_direct_after_the_time_stated(lan: Lan) -> None:
     for node in lan.nodes.values():
         (until,) = node.peers.proofs().values()
         assert lan.now < until <= lan.now + 4
+
+
+def test_who_asks_seldom_goes_direct_as_well_and_stays_so() -> None:
+    lan = nodes(times=Times(interval=60, up=600, limit=180))
+    lan.until(both(lan), 1300)
+    lan.run(300)
+    assert both(lan)()
 
 
 def test_a_proof_counts_from_the_sending_of_its_request(lan: Lan) -> None:
