@@ -24,7 +24,7 @@ from cni.agent.hostgw.sockets import Sockets
 from cni.hostgw.node import Node
 from cni.hostgw.prospect import Prospect, look_around
 from cni.hostgw.uplink import radios
-from cni.kernel.types import Network
+from cni.kernel.types import KernelError, Network
 from cni.kernel.watching import Watch
 from cni.protocol.errors import CniError
 
@@ -78,6 +78,8 @@ class Prover:
         self._tick = min(_FINEST, settings.interval / 10)
         self.prospect = Prospect()
         """What the last look has found."""
+        self.failure = ""
+        """Why the last turn was not ended, in words: then nothing is asked, answered or marked."""
         self.problem = ""
         """Why no peer can be spoken to, in words."""
         self.keeper = Keeper(node, settings.table)
@@ -93,8 +95,8 @@ class Prover:
         """Why no path can be proven, or none used that is, in words."""
         keeper = self.keeper
         found = (
-            self.problem, self.prospect.refusal, self._sockets.problem, keeper.cannot_mark,
-            keeper.problem, self.guard.problem,
+            self.failure, self.problem, self.prospect.refusal, self._sockets.problem,
+            keeper.cannot_mark, keeper.problem, self.guard.problem,
         )  # fmt: skip
         return list(filter(None, found))
 
@@ -141,6 +143,8 @@ class Prover:
                     self._send(letter)
                 self.guard.withdraw()
                 self.keeper.withdraw()
+        except (CniError, KernelError) as error:
+            log.warning("routes and rules stay, which nothing is marked for: %s", error)
         finally:
             self._sockets.close()
             self._open.close()
@@ -156,7 +160,15 @@ class Prover:
             self._watch = watch
 
     def turn(self) -> None:
-        """Do what is due, and wait for nothing."""
+        """Do what is due, and wait for nothing (OSError, CniError: `failure` says so too)."""
+        try:
+            self._turn()
+        except (CniError, OSError) as error:
+            self.failure = f"nothing is proven just now: {error}"
+            raise
+        self.failure = ""
+
+    def _turn(self) -> None:
         self._begin()
         now = self.now()
         if now >= max(self._look_at, self._looked_at + max(_SPACING, _SHARE * self._look_took)):

@@ -1,0 +1,54 @@
+"""An agent that cannot do what it should: what it says, and how it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cni.agent.hostgw.path import State
+from cni.protocol.errors import CniError
+from tests.scenario.hostgw.air import Air
+from tests.scenario.hostgw.station import LIMIT, Station
+
+
+@pytest.fixture
+def air(tmp_path: Path) -> Air:
+    """Two nodes whose pods reach each other directly."""
+    made = Air(tmp_path, 2)
+    for station in made.stations:
+        station.start()
+    made.pass_time(15)
+    assert states(made.stations[0]) == {State.DIRECT}
+    return made
+
+
+def states(station: Station) -> set[State]:
+    assert station.prover
+    return {peer.path.state for peer in station.prover.peers.all.values()}
+
+
+def test_what_keeps_it_from_proving_is_said(air: Air) -> None:
+    station = air.stations[0]
+    assert station.prover
+    assert station.prover.impairments == []
+    station.kernel.advance(LIMIT + 1)
+    station.prover.look_soon()
+    with station.node.locks.host_routes(), pytest.raises(CniError, match="another request"):
+        station.prover.turn()
+    assert any("another request" in each for each in station.prover.impairments)
+    assert states(station) == {State.PROBING}
+    air.pass_time(15)
+    assert station.prover.impairments == []
+    assert states(station) == {State.DIRECT}
+
+
+def test_it_ends_in_peace_where_a_plugin_hangs_that_changes_routes(
+    air: Air, caplog: pytest.LogCaptureFixture
+) -> None:
+    station = air.stations[0]
+    assert station.prover
+    with station.node.locks.host_routes():
+        station.prover.close()
+    assert "routes and rules stay" in caplog.text
+    assert not station.kernel.host.marked("rail-hostgw")
