@@ -7,7 +7,7 @@ a forwarding entry of its MAC, whose destination is the peer's node.  Pure.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cni.hostgw.config import StaticPeer
 from cni.hostgw.landscape import Landscape
@@ -23,6 +23,8 @@ class Overlay:
     name: str
     mtu: int
     addresses: Sequence[Interface]
+    local: Address | None = None
+    """This node's address that peers know it by: where their overlay sends to."""
 
     def source(self, version: int) -> Address | None:
         """Return the address that the host's own packets to pods have."""
@@ -56,7 +58,7 @@ def from_flannel(landscape: Landscape) -> Iterator[Peer]:
 def stated(landscape: Landscape, peers: Sequence[StaticPeer]) -> Iterator[Peer]:
     """Yield those peers of a list whose pods main routes over the overlay."""
     for tunnel in landscape.tunnels:
-        overlay = _overlay(landscape, tunnel)
+        overlay = replace(_overlay(landscape, tunnel), local=None)  # peers' lists say which it is
         covered = [route.dst for route in _routes_over(landscape, tunnel)]
         for peer in peers:
             if any(_is_within(peer.cidr, network) for network in covered):
@@ -65,7 +67,7 @@ def stated(landscape: Landscape, peers: Sequence[StaticPeer]) -> Iterator[Peer]:
 
 def _overlay(landscape: Landscape, tunnel: Link) -> Overlay:
     addresses = tuple(landscape.addresses[tunnel.index])
-    return Overlay(tunnel.index, tunnel.name, tunnel.mtu, addresses)
+    return Overlay(tunnel.index, tunnel.name, tunnel.mtu, addresses, tunnel.local)
 
 
 def _routes_over(landscape: Landscape, tunnel: Link) -> Iterator[Route]:

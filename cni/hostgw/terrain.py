@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cni.hostgw.config import WIDEST, Terms, Uplink
@@ -93,12 +93,15 @@ def candidate(
             f"its node {peer.address} is reached by {link.name}, and uplink.name is {uplink.name}"
         )
     near = [i for i in own if i.version == peer.address.version and peer.address in i.network]
-    source = next((i.ip for i in near if i.ip == way.source), None) or next(
-        (i.ip for i in near), None
-    )
-    if source is None:
+    if not near:
         return f"its node {peer.address} is in no subnet of {link.name}"
-    return Candidate(peer, link, source)
+    return Candidate(peer, link, _source(near, (peer.overlay.local, way.source)))
+
+
+def _source(own: Sequence[Interface], preferred: Iterable[Address | None]) -> Address:
+    """Return the first preferred address that is one of ours, else our first."""
+    held = [each.ip for each in own]
+    return next((address for address in preferred if address in held), None) or held[0]
 
 
 def _is_within(network: Network, other: Network) -> bool:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from ipaddress import ip_address
 
 from cni.kernel import netlink
-from cni.kernel.types import Link
+from cni.kernel.types import Address, Link
 
 _RTM_NEWLINK, _RTM_GETLINK = 16, 18
 _RTM_NEWLINKPROP, _RTM_DELLINKPROP = 108, 109
@@ -27,7 +28,8 @@ _READ = frozenset({
     _PROP_LIST, _PERM_ADDRESS, _PARENT_NAME,
 })  # fmt: skip
 """Of some sixty that the kernel states."""
-_INFO_KIND = 1
+_INFO_KIND, _INFO_DATA = 1, 2
+_VXLAN_LOCAL, _VXLAN_LOCAL6 = 4, 17
 _LONGEST_NAME = 15
 
 _ARPHRD_ETHER, _ARPHRD_LOOPBACK = 1, 772
@@ -101,6 +103,7 @@ def link(body: bytes) -> Link:
     stated = dict(netlink.attributes(body, _IFINFOMSG.size, _READ))
     has_mac = hardware in {_ARPHRD_ETHER, _ARPHRD_LOOPBACK}
     info = dict(netlink.attributes(stated.get(_LINKINFO, b"")))
+    kind = _read_text(info.get(_INFO_KIND, b""))
     netnsid = stated.get(_LINK_NETNSID)
     return Link(
         index=index,
@@ -109,7 +112,7 @@ def link(body: bytes) -> Link:
         mtu=_number(stated, _MTU),
         up=bool(flags & _IFF_UP),
         carrier=flags & _CARRIER == _CARRIER,
-        kind=_read_text(info.get(_INFO_KIND, b"")),
+        kind=kind,
         permanent_mac=_read_mac(stated.get(_PERM_ADDRESS, b"")),
         parent=_read_text(stated.get(_PARENT_NAME, b"")),
         lower=_number(stated, _LINK),
@@ -123,7 +126,14 @@ def link(body: bytes) -> Link:
         min_mtu=_number(stated, _MIN_MTU),
         max_mtu=_number(stated, _MAX_MTU),
         loopback=bool(flags & _IFF_LOOPBACK),
+        local=_local(info.get(_INFO_DATA, b"")) if kind == "vxlan" else None,
     )
+
+
+def _local(vxlan: bytes) -> Address | None:
+    stated = dict(netlink.attributes(vxlan))
+    octets = stated.get(_VXLAN_LOCAL) or stated.get(_VXLAN_LOCAL6)
+    return ip_address(octets) if octets else None
 
 
 def _without_statistics() -> bytes:

@@ -57,6 +57,8 @@ class Link:
     max_mtu: int = 0
     """Bytes; 0 when the driver states no limit."""
     loopback: bool = False
+    local: Address | None = None
+    """Of a vxlan, this node's address in the outer header, where it is bound to one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,9 +134,11 @@ class FakeKernel(Hardware, Netfilter, Carrying):
         """`ip link add NAME type bridge`."""
         return self._add(Device(name, self._new_mac(), kind="bridge"), path)
 
-    def add_tunnel(self, name: str, *, kind: str = "vxlan", path: str = HOST) -> Link:
-        """`ip link add NAME type KIND …`."""
-        return self._add(Device(name, self._new_mac(), kind=kind, mtu=1450), path)
+    def add_tunnel(
+        self, name: str, *, kind: str = "vxlan", path: str = HOST, local: Address | None = None
+    ) -> Link:
+        """`ip link add NAME type KIND local LOCAL …`."""
+        return self._add(Device(name, self._new_mac(), kind=kind, mtu=1450, local=local), path)
 
     def add_neighbour(
         self, name: str, address: Address, mac: str, *, permanent: bool, path: str = HOST

@@ -47,6 +47,8 @@ class Device:
     permanent_mac: str = ""
     parent: str = ""
     loopback: bool = False
+    local: Address | None = None
+    """Of a tunnel, its end here."""
     index: int = 0
     up: bool = False
     plugged: bool = True
@@ -236,6 +238,7 @@ class Netns:
             min_mtu=device.min_mtu,
             max_mtu=device.max_mtu,
             loopback=device.loopback,
+            local=device.local,
         )
 
     def _next_index(self) -> int:

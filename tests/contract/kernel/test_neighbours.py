@@ -53,6 +53,13 @@ def test_where_a_tunnel_leads(world: World, pod: Namespace) -> None:
     assert list(pod.forwarding(9999)) == []
 
 
+@pytest.mark.parametrize("local", ["", "192.168.1.10", "fd00:1::10"])
+def test_which_address_a_tunnel_is_bound_to(world: World, pod: Namespace, local: str) -> None:
+    tunnel, other = get(pod, world.tunnel(pod.path, local)), get(pod, world.bridge(pod.path))
+    assert tunnel.local == (ip_address(local) if local else None)
+    assert other.local is None
+
+
 @pytest.fixture
 def there(world: World, pod: Namespace) -> Iterator[tuple[Link, Namespace, Link]]:
     """A link with addresses, and the other end, in another namespace, with neighbours'."""

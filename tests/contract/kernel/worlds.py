@@ -65,7 +65,7 @@ class World(Protocol):
 
     def enslave(self, name: str, bridge: str, path: str) -> None: ...
 
-    def tunnel(self, path: str) -> str:
+    def tunnel(self, path: str, local: str = "") -> str:
         """Make a vxlan device as flannel does; return its name."""
         ...
 
@@ -162,8 +162,9 @@ class FakeWorld:
     def enslave(self, name: str, bridge: str, path: str) -> None:
         self.kernel.set_master(name, bridge, path=path)
 
-    def tunnel(self, path: str) -> str:
-        return self.kernel.add_tunnel(self.name(), path=path).name
+    def tunnel(self, path: str, local: str = "") -> str:
+        own = ip_address(local) if local else None
+        return self.kernel.add_tunnel(self.name(), path=path, local=own).name
 
     def know(self, name: str, address: str, mac: str, path: str, *, permanent: bool = True) -> None:
         self.kernel.add_neighbour(name, ip_address(address), mac, permanent=permanent, path=path)
@@ -272,9 +273,10 @@ class LinuxWorld:
     def enslave(self, name: str, bridge: str, path: str) -> None:
         ip(*inside(path), "link", "set", name, "master", bridge)
 
-    def tunnel(self, path: str) -> str:
+    def tunnel(self, path: str, local: str = "") -> str:
         name = self.name()
         vxlan = ["type", "vxlan", "id", "1", "dstport", "8472", "nolearning"]
+        vxlan += ["local", local] if local else []
         ip(*inside(path), "link", "add", name, *vxlan)
         return name
 

@@ -73,6 +73,12 @@ class Host:
         assert found
         return found
 
+    def bind_overlay(self, address: Address | None) -> None:
+        """Have the overlay's packets sent from an address."""
+        device = self.host.netns.find(OVERLAY)
+        assert device
+        device.local = address
+
     def be_at(self, last: int) -> None:
         """Have addresses on the LAN, and no others."""
         device = self.host.netns.find(UPLINK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
@@ -43,6 +44,32 @@ def test_who_is_next_door(host: Host) -> None:
         "fd00:42:0:1::/64": ("fd00:1::11", UPLINK, "fd00:1::10"),
     }
     assert found.candidates[0].peer.overlay.name == OVERLAY
+
+
+@pytest.mark.parametrize(("bound", "source"), [("", "::99"), ("::10", "::10"), ("::77", "::99")])
+def test_it_speaks_from_the_address_that_flannel_has_told_its_peers(
+    host: Host, bound: str, source: str
+) -> None:
+    """One of privacy extensions is the source of what the host sends, and known to nobody."""
+    index, of_lan = host.link(UPLINK).index, ip_network("fd00:1::/64")
+    temporary = ip_interface("fd00:1::99/64")
+    host.host.add_address(index, temporary)
+    host.host.netns.routes = [
+        replace(route, source=temporary.ip) if route.dst == of_lan else route
+        for route in host.host.netns.routes
+    ]
+    host.bind_overlay(ip_address(f"fd00:1{bound}") if bound else None)
+    (candidate,) = (c for c in seen(host).candidates if c.peer.cidr.version == 6)
+    assert candidate.source == ip_address(f"fd00:1{source}")
+
+
+def test_a_list_of_peers_may_know_it_by_another_address(host: Host) -> None:
+    host.host.add_address(host.link(UPLINK).index, ip_interface("192.168.1.99/24"))
+    host.bind_overlay(ip_address("192.168.1.99"))
+    (found,) = (c for c in seen(host).candidates if c.peer.cidr == NEAR)
+    assert found.source == ip_address("192.168.1.99")
+    (found,) = seen(host, peers=[{"cidr": str(NEAR), "address": str(NODE)}]).candidates
+    assert found.source == ip_address("192.168.1.10")
 
 
 def test_who_is_not_and_why(host: Host) -> None:
