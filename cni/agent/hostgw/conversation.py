@@ -55,6 +55,8 @@ class Conversation:
         """What the peer has said last."""
         self.heard = NEVER
         """When the last request from node to node was sent that was answered."""
+        self.misunderstood = NEVER
+        """When something came from the node that is signed with a key that we do not have."""
         self.measured = {way: Measured() for way in Way}
         self._patience = patience
         self._asked: dict[bytes, _Asked] = {}

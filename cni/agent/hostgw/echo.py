@@ -52,6 +52,10 @@ class EchoError(Exception):
     """A message that is not taken; in a word, why."""
 
 
+class UnknownKeyError(EchoError):
+    """It names a key that is none of ours."""
+
+
 @dataclass(frozen=True, slots=True)
 class Echo:
     """One message."""
@@ -109,7 +113,7 @@ def unpack(data: bytes, keys: Keys) -> Echo:
     _, kind, way, length, number, nonce, sender, receiver = _HEADER.unpack_from(data)
     key = keys.named(number)
     if key is None:
-        raise EchoError("unknown key")
+        raise UnknownKeyError("unknown key")
     unsigned, signature = data[:-SIGNATURE], data[-SIGNATURE:]
     if not hmac.compare_digest(key.sign(unsigned), signature):
         raise EchoError("forged")

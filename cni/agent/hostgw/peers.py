@@ -147,8 +147,7 @@ class Peers:
                 peer.path = path.observe(peer.path, now)
             else:
                 peer.path = path.age(peer.path, now, peer.talk.heard, self._times)
-            hindrance = pairing.obstacle(peer.candidate, peer.word(now), self._own)
-            peer.path = path.judge(peer.path, hindrance, now)
+            peer.path = path.judge(peer.path, self._obstacle(peer, now), now)
 
     def proofs(self) -> dict[Network, float]:
         """Return whose pods are reached directly, and until when that is proven."""
@@ -188,6 +187,18 @@ class Peers:
         own = self._source(peer, echo.way)
         return Letter(answer, own, source, 0) if answer and own else None
 
+    def knows(self, echo: Echo, source: Address) -> bool:
+        """Return whether a message is from a peer, for us, and came by the way it says."""
+        return self._whose(echo, source) is not None
+
+    def misunderstand(self, source: Address, now: float) -> None:
+        """Take notice of a message that is signed with a key that we do not have.
+
+        Anybody can have sent it, so it is only for a person to know.
+        """
+        for peer in self._by_node.get(source, ()):
+            peer.talk.misunderstood = now
+
     def farewells(self) -> Iterator[Letter]:
         """Yield what tells the peers that this agent ends."""
         first = {id(peer.talk): peer for peer in self._peers.values()}
@@ -204,7 +215,7 @@ class Peers:
         interval = self._times.interval
         watched = peer.path.state in {State.PROBING, State.DIRECT}
         yield Way.NODE, self._pace(peer.talk.heard, now) if watched else self._seeking
-        if pairing.obstacle(peer.candidate, peer.word(now), self._own):
+        if self._obstacle(peer, now):
             return  # at least there would be nowhere to send it to, or from
         if watched:
             yield Way.DIRECT, self._pace(peer.path.proof, now)
@@ -224,6 +235,13 @@ class Peers:
         interval = self._times.interval
         is_missing = 2 * interval <= now - answered < 2 * self._times.limit
         return max(interval / 4, _QUICKEST) if is_missing else interval
+
+    def _obstacle(self, peer: Peer, now: float) -> str:
+        """Return in words why a peer is not wanted, empty when it is."""
+        word = peer.word(now)
+        if word is None and now - peer.talk.misunderstood <= peer.word_lasts:
+            return "its agent has another key"
+        return pairing.obstacle(peer.candidate, word, self._own)
 
     def _request(self, peer: Peer, way: Way, now: float) -> Letter:
         if way is Way.NODE:

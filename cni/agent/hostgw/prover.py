@@ -11,7 +11,7 @@ from threading import Event
 
 from cni import __version__
 from cni.agent.hostgw import echo, table
-from cni.agent.hostgw.echo import EchoError, Way
+from cni.agent.hostgw.echo import EchoError, UnknownKeyError, Way
 from cni.agent.hostgw.guard import Guard
 from cni.agent.hostgw.keeper import AGAIN, Keeper
 from cni.agent.hostgw.keys import Keys
@@ -244,9 +244,14 @@ class Prover:
                 message = echo.unpack(datagram.data, self._keys)
             except EchoError as error:
                 self.refused[str(error)] += 1
+                if isinstance(error, UnknownKeyError):
+                    self.peers.misunderstand(datagram.source, self.now())
                 continue
             if message.way is not way:
                 self.refused["astray"] += 1
+                continue
+            if not self.peers.knows(message, datagram.source):
+                self.refused["stranger"] += 1
                 continue
             answer = self.peers.take(message, datagram.source, self.now())
             if answer:

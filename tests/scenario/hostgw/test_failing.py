@@ -52,3 +52,23 @@ def test_it_ends_in_peace_where_a_plugin_hangs_that_changes_routes(
         station.prover.close()
     assert "routes and rules stay" in caplog.text
     assert not station.kernel.host.marked("rail-hostgw")
+
+
+def test_messages_that_nobody_could_be_from_are_counted(air: Air) -> None:
+    one, other = air.stations
+    assert one.prover
+    with other.outside():
+        other.be_at(77)  # which flannel does not tell anybody
+    air.pass_time(10)
+    assert one.prover.refused["stranger"]
+
+
+def test_its_log_names_the_rules_by_what_they_say(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        made = Air(tmp_path, 2)
+        for station in made.stations:
+            station.start()
+        made.pass_time(15)
+    assert "the rule from 0.0.0.0/0 fwmark 0x1000000/0x1000000 lookup 142" in caplog.text

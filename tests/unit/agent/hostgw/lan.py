@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 from cni.agent.hostgw import echo
-from cni.agent.hostgw.echo import EchoError, Kind, Way
+from cni.agent.hostgw.echo import EchoError, Kind, UnknownKeyError, Way
 from cni.agent.hostgw.keys import Keys
 from cni.agent.hostgw.pairing import Own
 from cni.agent.hostgw.path import State, Times
@@ -62,6 +62,8 @@ class Node:
             message = echo.unpack(sent.data, self.keys)
         except EchoError as error:
             self.refused.append(str(error))
+            if isinstance(error, UnknownKeyError):
+                self.peers.misunderstand(sent.source, now)
             return None
         return self.peers.take(message, sent.source, now)
 

@@ -212,6 +212,8 @@ def test_nodes_with_different_keys_do_not_know_each_other(lan: Lan) -> None:
     lan.nodes["b"].keys = Keys((Key.of(b"x" * 32),))
     lan.run(30)
     assert both(lan, State.OVERLAY)()
+    for node in lan.nodes.values():
+        assert {p.path.why for p in node.peers.all.values()} == {"its agent has another key"}
     lan.nodes["b"].keys = Keys((OTHER,))  # whose second key it is
     lan.nodes["a"].keys = Keys((OTHER, KEY))
     lan.until(both(lan), 30)
