@@ -54,7 +54,7 @@ class UdpSocket:
     def receive(self) -> Sequence[Datagram]:
         """recvfrom(2), until there is no more."""
         found: list[Datagram] = []
-        while len(found) < _AT_ONCE:
+        for _ in range(_AT_ONCE):  # errors count as well: one may last
             try:
                 data, sender = self._socket.recvfrom(_LARGEST)
             except BlockingIOError:

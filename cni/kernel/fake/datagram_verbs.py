@@ -79,5 +79,6 @@ class FakeDatagrams:
 
     def close(self) -> None:
         """Let go of it."""
+        self._come.clear()
         if self._netns.sockets.pop((self._address, self._port), None):
             os.close(self._bell)

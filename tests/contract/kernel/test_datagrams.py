@@ -110,6 +110,15 @@ def test_an_address_that_is_not_ours_or_taken(
     refuses(errno.EADDRINUSE, lambda: drop(pod.datagrams(one, PORT)))
 
 
+def test_nothing_comes_to_a_closed_socket(
+    ends: tuple[Address, Address, Datagrams, Datagrams],
+) -> None:
+    _, other, first, second = ends
+    first.send(b"late", other)
+    second.close()
+    assert list(second.receive()) == []
+
+
 def test_a_closed_socket_leaves_its_port(world: World, pod: Namespace, up: Link) -> None:
     address = ip_interface("10.60.0.2/24")
     pod.add_address(up.index, address)
