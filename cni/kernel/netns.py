@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Self, TypeAlias, TypeVar, cast
 
 from netns import CLONE_NEWNET, setns
@@ -56,13 +56,17 @@ class NetnsThread:
         self._work: SimpleQueue[tuple[Callable[[], object], _Outcomes] | None] = SimpleQueue()
         self._thread = Thread(target=self._serve, name="netns")
         self._descriptor = -1
+        self._has_ended = False
+        self._handing = Lock()
 
     def __enter__(self) -> Self:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._work.put(None)
+        with self._handing:
+            self._has_ended = True
+            self._work.put(None)
         self._thread.join()
         if self._descriptor >= 0:
             os.close(self._descriptor)
@@ -81,9 +85,12 @@ class NetnsThread:
         return self._descriptor
 
     def run(self, work: Callable[[], T]) -> T:
-        """Work in the thread; return or raise what the work does."""
+        """Work in the thread; return or raise what the work does (ESRCH when it has ended)."""
         outcomes: _Outcomes = SimpleQueue()
-        self._work.put((work, outcomes))
+        with self._handing:
+            if self._has_ended:  # nobody would ever answer
+                raise ProcessLookupError(errno.ESRCH, "the namespace has been left")
+            self._work.put((work, outcomes))
         result, error = outcomes.get()
         if error is not None:
             try:

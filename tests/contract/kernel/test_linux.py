@@ -284,3 +284,10 @@ def test_namespaces_do_not_mix(linux: LinuxWorld) -> None:
     for thread in threads:
         thread.join()
     assert not failures
+
+
+def test_who_asks_a_namespace_that_was_left_is_not_kept_waiting(linux: LinuxWorld) -> None:
+    with linux.kernel.new_namespace() as own:
+        assert own.find("lo")
+    with pytest.raises(KernelError, match="left"):
+        own.datagrams(ip_address("127.0.0.1"), 9754)
