@@ -22,6 +22,8 @@ class Own:
     """By IP version, the pod's address of its own."""
     no_probe: str = ""
     """Why there is none."""
+    mtu: int = 0
+    """Of its link, in octets: no pod here sends more at once; 0 while it is not known."""
 
     def is_wireless(self, candidate: Candidate) -> bool:
         """Return whether the uplink that leads to a peer is a radio."""

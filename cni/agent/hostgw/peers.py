@@ -253,7 +253,8 @@ class Peers:
         size = LEAST
         if is_long:
             peer.asked_long = now
-            size = peer.candidate.peer.overlay.mtu - _HEADERS[cidr.version]
+            overlay = peer.candidate.peer.overlay.mtu
+            size = min(overlay, self._own.mtu or overlay) - _HEADERS[cidr.version]
         echo = peer.talk.ask(way, now, is_long=is_long)
         return Letter(echo, self._own.probes[cidr.version], word.probe, size)
 

@@ -37,6 +37,8 @@ class Attached:
     """By IP version."""
     result: Mapping[str, Any]
     """What the plugins have made of it."""
+    mtu: int = 0
+    """Of its link, in octets; 0 when nobody knows."""
 
 
 class Probe:
@@ -105,8 +107,10 @@ class Probe:
             except CniError:
                 self._delete(chain, namespace.path, result)
                 raise
+            link = namespace.find(_IFNAME)
             self._undo = made.pop_all()
-        self._chain, self.attached = chain, Attached(namespace, addresses, result)
+        self._chain = chain
+        self.attached = Attached(namespace, addresses, result, link.mtu if link else 0)
         shown = ", ".join(map(str, addresses.values()))
         log.info("paths are proven from %s, a pod of the network %s", shown, chain.name)
 

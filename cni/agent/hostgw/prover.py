@@ -184,7 +184,8 @@ class Prover:
         attached, no_probe = self._read_attached()
         uplinks = {each.uplink.name for each in seen.candidates}
         wireless = radios(uplinks, self._settings.uplink.wireless, self._node.sysfs)
-        self._own = Own(self.mode, wireless, attached.addresses if attached else {}, no_probe)
+        probes, mtu = (attached.addresses, attached.mtu) if attached else ({}, 0)
+        self._own = Own(self.mode, wireless, probes, no_probe, mtu)
         candidates = {each.peer.cidr: each for each in seen.candidates}
         self.peers.see(candidates, {**seen.distant, **seen.refused}, self._own, now)
         self.peers.settle(self.now())

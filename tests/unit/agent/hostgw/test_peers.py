@@ -254,6 +254,15 @@ def test_one_in_ten_direct_requests_is_as_long_as_a_packet_may_be() -> None:
         assert lengths[source].count(longest) in {5, 6, 7}
 
 
+def test_none_is_longer_than_what_a_pod_here_can_send() -> None:
+    """A plugin may give pods less than the overlay takes: a longer one would never leave."""
+    lan = nodes()
+    for node in lan.nodes.values():
+        node.own = replace(node.own, mtu=1400)
+    lan.until(both(lan), 30)
+    assert max(len(sent.data) for sent in lan.record if sent.way is Way.DIRECT) == 1400 - 28
+
+
 def test_how_often_who_is_asked(direct: Lan) -> None:
     seen = len(direct.record)
     direct.run(60)
