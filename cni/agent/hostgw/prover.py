@@ -165,6 +165,7 @@ class Prover:
             self._turn()
         except (CniError, OSError) as error:
             self.failure = f"nothing is proven just now: {error}"
+            self.peers.settle(self.now())  # what is marked expires, and is shown as that
             raise
         self.failure = ""
 

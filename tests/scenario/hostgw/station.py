@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -24,6 +25,8 @@ from tests.scenario.hostgw.host import ANY, Host
 
 TIMES = {"interval": 1, "up": 1, "limit": 3, "hold": 4, "longestHold": 12}
 LIMIT = 3.0
+LOOKS = "looks"
+"""What `refuses` may be besides: whatever the agent looks at."""
 GOOD, NEW, BAD = (Key.of(bytes([n]) * 32) for n in range(3))
 
 
@@ -158,4 +161,6 @@ class Station(Host):
         return Keys(tuple(self.keys))
 
     def _read_attached(self) -> tuple[Attached | None, str]:
+        if self.refuses == LOOKS:
+            raise KernelError("ip link show", errno.EMFILE, "Too many open files")
         return self.attached, "" if self.attached else "it has been taken away"

@@ -9,7 +9,7 @@ import pytest
 from cni.agent.hostgw.path import State
 from cni.protocol.errors import CniError
 from tests.scenario.hostgw.air import Air
-from tests.scenario.hostgw.station import LIMIT, Station
+from tests.scenario.hostgw.station import LIMIT, LOOKS, Station
 
 
 @pytest.fixture
@@ -40,6 +40,20 @@ def test_what_keeps_it_from_proving_is_said(air: Air) -> None:
     assert states(station) == {State.PROBING}
     air.pass_time(15)
     assert station.prover.impairments == []
+    assert states(station) == {State.DIRECT}
+
+
+def test_what_has_expired_meanwhile_is_not_shown_as_direct(air: Air) -> None:
+    station = air.stations[0]
+    assert station.prover
+    station.refuses = LOOKS
+    air.pass_time(20)
+    assert station.prover.impairments == [
+        "nothing is proven just now: [Errno 24] ip link show: Too many open files"
+    ]
+    assert states(station) == {State.PROBING}
+    station.refuses = ""
+    air.pass_time(15)
     assert states(station) == {State.DIRECT}
 
 
