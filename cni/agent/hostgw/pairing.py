@@ -49,7 +49,8 @@ def obstacle(candidate: Candidate, word: Word | None, own: Own) -> str:
 
 def _missing_probe(cidr: Network, word: Word, own: Own) -> str:
     if cidr.version not in own.probes:
-        return f"this node has no pod to probe from: {own.no_probe or 'it is not attached yet'}"
+        lack = f"it has no address of IPv{cidr.version}" if own.probes else "it is not attached yet"
+        return f"this node has no pod to probe from: {own.no_probe or lack}"
     if word.probe is None:
         return "its agent has no pod to be probed"
     if word.probe not in cidr:

@@ -22,6 +22,7 @@ from cni.agent.hostgw.settings import HostgwSettings
 from cni.agent.interface import Chore, Family
 from cni.delegate.chain import read_chain
 from cni.hostgw.node import Node
+from cni.kernel.types import Network
 
 log = logging.getLogger(__name__)
 
@@ -114,11 +115,13 @@ class HostgwPart:
     def page(self) -> bytes:
         """Return the peers and their paths as JSON: what `railctl peers` shows."""
         now = self._prover.now()
-        known = sorted(self._prover.peers.all.values(), key=lambda peer: str(peer.cidr))
+        known = sorted(self._prover.peers.all.values(), key=lambda peer: _place(peer.cidr))
         peers = [self._row(peer, now) for peer in known]
         others = [
             {"peer": str(cidr), "state": State.OVERLAY.value, "why": why}
-            for cidr, why in sorted(self._prover.peers.reasons.items(), key=str)
+            for cidr, why in sorted(
+                self._prover.peers.reasons.items(), key=lambda one: _place(one[0])
+            )
         ]
         document = {
             "mode": self._prover.mode,
@@ -184,6 +187,11 @@ class HostgwPart:
             "seconds": round(now - peer.path.since, 1),
             "ways": {way.name.lower(): _measured(peer, way) for way in Way},
         }
+
+
+def _place(cidr: Network) -> tuple[int, int]:
+    """Return where a network is in a table: 10.42.2.0 before 10.42.10.0."""
+    return cidr.version, int(cidr.network_address)
 
 
 def _measured(peer: Peer, way: Way) -> dict[str, float | None]:

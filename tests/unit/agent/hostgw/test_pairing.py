@@ -34,6 +34,7 @@ WIRED = replace(RADIO, radios=frozenset())
         (word(wireless=False), WIRED, "both ends are wired"),
         (word(), replace(RADIO, probes={}), "no pod to probe from: it is not attached yet"),
         (word(), replace(RADIO, probes={6: OWN6}, no_probe="no bridge"), "probe from: no bridge"),
+        (word(), replace(RADIO, probes={6: OWN6}), "probe from: it has no address of IPv4"),
         (word(probe=None), RADIO, "its agent has no pod to be probed"),
         (
             word(probe=PROBE6),
