@@ -76,6 +76,18 @@ def test_what_is_sent_comes(ends: tuple[Address, Address, Datagrams, Datagrams])
     assert list(first.receive()) == [Datagram(b"back", other)]
 
 
+def test_answers_of_many_may_come_at_once(
+    ends: tuple[Address, Address, Datagrams, Datagrams],
+) -> None:
+    _, other, first, second = ends
+    for number in range(1000):
+        first.send(number.to_bytes(384), other)
+    come: list[Datagram] = []
+    while some := second.receive():
+        come += some
+    assert [int.from_bytes(each.data) for each in come] == list(range(1000))
+
+
 def test_what_is_too_long_is_not_taken_apart(
     ends: tuple[Address, Address, Datagrams, Datagrams],
 ) -> None:
