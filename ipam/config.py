@@ -264,6 +264,17 @@ def read(network: Mapping[str, Any], node_file: NodeFile | None = None) -> IpamC
     Raises:
         CniError: code 7, naming key, value and accepted form.
     """
+    config = parse(IpamConfig, section_of(network, node_file), below="ipam")
+    warn_of_unknown_keys(config, below="ipam")
+    return config
+
+
+def section_of(network: Mapping[str, Any], node_file: NodeFile | None = None) -> Mapping[str, Any]:
+    """Return the `ipam` object as `IpamConfig` takes it, unread but for the fabric it means.
+
+    Raises:
+        CniError: code 7, when there is none, or it means a fabric that is not declared.
+    """
     section = network.get("ipam")
     if not isinstance(section, dict):
         raise CniError(
@@ -272,9 +283,6 @@ def read(network: Mapping[str, Any], node_file: NodeFile | None = None) -> IpamC
             '{"type": "rail-ipam", "subnet": "10.60.0.0/16"}',
         )
     found = declared.find(section, node_file) if node_file else None
-    if found:
-        names = {"fabric": found.definition.name, "rail": found.rail}
-        section = {"declared": found, **section, **names}
-    config = parse(IpamConfig, section, below="ipam")
-    warn_of_unknown_keys(config, below="ipam")
-    return config
+    if not found:
+        return section
+    return {"declared": found, **section, "fabric": found.definition.name, "rail": found.rail}

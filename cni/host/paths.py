@@ -89,14 +89,19 @@ def draft_of(file: Path) -> Path:
     return file.with_name(f".{file.name}.draft")
 
 
-def write_atomically(file: Path, content: bytes) -> None:
+def write_atomically(file: Path, content: bytes, mode: int = 0o600) -> None:
     """Replace a file's content as a whole: a reader, or a crash, meets the old one or the new one.
 
     Whoever may write a file holds the lock for it.  It is not synced to disk: a power failure that
     loses it has ended the containers as well.
+
+    Args:
+        file: which.
+        content: what it is to have.
+        mode: who may read it, less what the umask takes.
     """
     draft = draft_of(file)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,6 +28,16 @@ PROTOCOL_KEYS = frozenset({
     "ipam", "disableCheck", "disableGC",
 })  # fmt: skip
 """Keys of a network configuration that the protocol or the runtime owns, besides `cni.dev/…`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What keeps a JSON object from being a configuration."""
+
+    key: tuple[str, ...]
+    """Where, from the outermost key on; items of lists are numbers."""
+    text: str
+    """The key, the value, and the accepted form."""
 
 
 class Config(BaseModel):
@@ -63,17 +74,31 @@ def parse(model: type[_Model], data: Mapping[str, Any], *, below: str = "") -> _
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        problems = [_describe(problem, below) for problem in error.errors(include_url=False)]
-        raise CniError(Code.INVALID_CONFIG, "; ".join(problems)) from None
+        problems = "; ".join(flaw.text for flaw in _described(error, below))
+        raise CniError(Code.INVALID_CONFIG, problems) from None
 
 
-def _describe(problem: ErrorDetails, below: str) -> str:
-    parts = ([below] if below else []) + [
-        str(part)
-        for part in problem["loc"]
-        if not str(part).startswith("function-") and part != "[key]"
-    ]
-    key = ".".join(parts) or "the configuration"
+def flaws(model: type[BaseModel], data: Mapping[str, Any], *, below: str = "") -> tuple[Flaw, ...]:
+    """Return what `parse` would complain about, piece by piece; empty when it would not."""
+    try:
+        model.model_validate(data)
+    except ValidationError as error:
+        return tuple(_described(error, below))
+    return ()
+
+
+def _described(error: ValidationError, below: str) -> Iterator[Flaw]:
+    for problem in error.errors(include_url=False):
+        places = ([below] if below else []) + [
+            str(part)
+            for part in problem["loc"]
+            if not str(part).startswith("function-") and part != "[key]"
+        ]
+        yield Flaw(tuple(places), _describe(problem, places))
+
+
+def _describe(problem: ErrorDetails, places: list[str]) -> str:
+    key = ".".join(places) or "the configuration"
     message = problem["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
     for python, json in _JSON_WORDS.items():
         message = message.replace(python, json)

@@ -6,6 +6,7 @@ What one value alone may be is said here, what several must be together in `chec
 from __future__ import annotations
 
 import os
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,6 +21,10 @@ from ipam.forms import several
 from ipam.ranges import Network, Span
 
 _TIMEOUTS = (0.5, 60.0)
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
+RESOURCE = re.compile(rf"{_LABEL}(?:\.{_LABEL})*/{_NAME}")
+"""The name of an extended resource, a qualified name in Kubernetes (`IsQualifiedName`)."""
 
 
 def _endpoint(value: object) -> str:
@@ -57,6 +62,12 @@ def _timeout(value: object) -> float:
     if not shortest <= number <= longest:
         raise ValueError(f"a number of seconds from {shortest:g} to {longest:g}")
     return float(number)
+
+
+def _resource(value: object) -> str:
+    if not isinstance(value, str) or not RESOURCE.fullmatch(value):
+        raise ValueError("a device plugin's resource such as rdma/hca_shared_a")
+    return value
 
 
 def _block_size(value: object) -> int:
@@ -99,6 +110,8 @@ class RailEntry(Config):
 
     subnet: Subnets
     gateway: Addresses = ()
+    resource: Annotated[str, PlainValidator(_resource)] = ""
+    """What the device plugin calls the rail's VFs: `railctl nad` is told it here."""
 
 
 class Fabric(Config):
