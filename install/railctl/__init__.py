@@ -13,6 +13,7 @@ from install.railctl.fabric import fabric
 from install.railctl.functions import vf
 from install.railctl.hostgw import hostgw
 from install.railctl.ipam import ipam
+from install.railctl.nad import nad
 from install.railctl.peers import peers
 from install.railctl.version import version
 
@@ -30,6 +31,7 @@ app.add_typer(vf, name="vf")
 app.add_typer(fabric, name="fabric")
 app.add_typer(ipam, name="ipam")
 app.add_typer(hostgw, name="hostgw")
+app.add_typer(nad, name="nad")
 
 
 @app.callback()
