@@ -11,9 +11,11 @@ from install.railctl.attachments import attachments
 from install.railctl.doctor import doctor
 from install.railctl.fabric import fabric
 from install.railctl.functions import vf
+from install.railctl.hostfile import hostfile
 from install.railctl.hostgw import hostgw
 from install.railctl.ipam import ipam
 from install.railctl.nad import nad
+from install.railctl.nccl_env import nccl_env
 from install.railctl.peers import peers
 from install.railctl.version import version
 
@@ -25,6 +27,8 @@ app = typer.Typer(
 app.command()(attachments)
 app.command()(addresses)
 app.command()(peers)
+app.command("nccl-env")(nccl_env)
+app.command()(hostfile)
 app.command()(version)
 app.add_typer(doctor, name="doctor")
 app.add_typer(vf, name="vf")
