@@ -81,10 +81,12 @@ def ranks(
         raise NotYetError(f"{len(placed)} of {count or 'the'} ranks are there")
     if count is not None and len(placed) > count:
         raise JobError(f"there are {len(placed)} pods, expected {count}: {_listed(placed)}")
-    return tuple(
+    found = tuple(
         Rank(number, name, _rails(pod, name, patterns), _gpus(pod))
         for number, (_, name, pod) in enumerate(placed)
     )
+    _refuse_several_networks(found)
+    return found
 
 
 def number_of(found: Sequence[Rank], pod: str) -> int:
@@ -131,6 +133,15 @@ def _refuse_others(places: Sequence[_Place]) -> None:
             raise JobError(
                 f"the pods are of several jobs ({', '.join(stems)}): choose one's with --selector"
             )
+
+
+def _refuse_several_networks(found: Sequence[Rank]) -> None:
+    """Refuse ranks whose first rails are different ones: they may not reach each other."""
+    networks = sorted({rank.rails[0].network for rank in found})
+    if len(networks) > 1:
+        raise JobError(
+            f"the ranks' first rails are {' and '.join(networks)}: name one with --network"
+        )
 
 
 def _await_gaps(places: Sequence[_Place]) -> None:

@@ -31,14 +31,44 @@ class Member:
         return f"{self.nad.title} ({self.file}:{self.nad.line})"
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What is compared of a NAD, found once."""
+
+    member: Member
+    rail: Hashable
+    """What tells a rail from others: two NADs of one rail are no contradiction."""
+    subnets: tuple[Network, ...]
+    name: str
+    resource: str
+
+
 def together(members: Sequence[Member], measure: Measure) -> Iterator[tuple[Member, Remark]]:
     """Return what is wrong between NADs, said of the later one."""
-    for one, other in combinations(members, 2):
+    known = [
+        _known(member, member.subject, measure) if member.subject else None for member in members
+    ]
+    for (one, mine), (other, theirs) in combinations(zip(members, known, strict=True), 2):
         if one.nad.title == other.nad.title:
             yield other, _twice(one, other)
-        elif one.subject and other.subject:
-            for remark in _pair(one, one.subject, other, other.subject, measure):
+        elif mine and theirs and mine.rail != theirs.rail:
+            for remark in _apart(mine, theirs, other):
                 yield other, remark
+
+
+def _known(member: Member, subject: Subject, measure: Measure) -> _Known:
+    said = member.nad.annotations.get(ANNOTATION)
+    resource = said.text if said else ""
+    declared = declared_rail(subject.nad, subject, measure.node_file)
+    is_ours, found = is_our_kind(subject), subnets(subject)
+    rail: Hashable
+    if declared and is_ours:
+        rail, found = (declared.fabric, declared.name), found or declared.subnets
+    elif is_ours and "fabric" in subject.ipam:
+        rail = (str(subject.ipam["fabric"]), str(subject.ipam.get("rail")))
+    else:
+        rail = (subject.ipam_kind, "" if is_ours else resource, found) if found else id(subject)
+    return _Known(member, rail, found, title(subject), resource)
 
 
 def _twice(one: Member, other: Member) -> Remark:
@@ -50,59 +80,33 @@ def _twice(one: Member, other: Member) -> Remark:
     )
 
 
-def _pair(
-    one: Member, mine: Subject, other: Member, theirs: Subject, measure: Measure
-) -> Iterator[Remark]:
-    first, second = _rail(mine, measure), _rail(theirs, measure)
-    if first == second:
-        return
-    common = _common(_subnets(mine, measure), _subnets(theirs, measure))
-    if common:
+def _apart(mine: _Known, theirs: _Known, other: Member) -> Iterator[Remark]:
+    """Judge two NADs of different rails."""
+    before, subject = mine.member.place, theirs.member.subject
+    common = _common(mine.subnets, theirs.subnets)
+    if common and subject:
         yield error(
-            theirs.line(theirs.ipam_path),
+            subject.line(subject.ipam_path),
             "overlap",
-            f"{listing(common)} overlaps {one.place}, and they are not the same rail",
+            f"{listing(common)} overlaps {before}, and they are not the same rail",
             "an address may be given twice, and packets to it leave by either rail",
         )
-    if title(mine) == title(theirs):
+    if mine.name == theirs.name and subject:
         yield error(
-            theirs.line(("name",)),
+            subject.line(("name",)),
             "name",
-            f"name is {title(theirs)!r}, as in {one.place}, which is another rail",
+            f"name is {theirs.name!r}, as in {before}, which is another rail",
             "addresses and records are kept by that name: one network would get the other's",
         )
-    said = other.nad.annotations.get(ANNOTATION)
-    before = one.nad.annotations.get(ANNOTATION)
-    if said and before and said.text == before.text:
+    if theirs.resource and mine.resource == theirs.resource:
         yield warning(
-            said.line,
+            other.nad.annotations[ANNOTATION].line,
             "resource",
-            f"the annotation {ANNOTATION} is {said.text}, as in {one.place}, which is another rail",
+            f"the annotation {ANNOTATION} is {theirs.resource}, as in {before}, which is another "
+            "rail",
             "which of the two networks a VF is connected to is chance, unless both are VLANs of "
             "one PF",
         )
-
-
-def _rail(subject: Subject, measure: Measure) -> Hashable:
-    """Return what tells a rail from others: two NADs of one rail are no contradiction."""
-    declared = declared_rail(subject.nad, subject, measure.node_file)
-    if declared and is_our_kind(subject):
-        return declared.fabric, declared.name
-    words = (str(subject.ipam.get("fabric")), str(subject.ipam.get("rail")))
-    if is_our_kind(subject) and "fabric" in subject.ipam:
-        return words
-    said = subject.nad.annotations.get(ANNOTATION)
-    resource = "" if is_our_kind(subject) or said is None else said.text
-    found = subnets(subject)
-    return (subject.ipam_kind, resource, found) if found else id(subject)
-
-
-def _subnets(subject: Subject, measure: Measure) -> tuple[Network, ...]:
-    found = subnets(subject)
-    if found:
-        return found
-    declared = declared_rail(subject.nad, subject, measure.node_file)
-    return declared.subnets if declared and is_our_kind(subject) else ()
 
 
 def _common(mine: Sequence[Network], theirs: Sequence[Network]) -> list[Network]:

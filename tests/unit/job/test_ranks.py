@@ -100,6 +100,13 @@ def test_a_hostfile() -> None:
         hostfile(ranks([pod("t-0", gpus=0)], [], 1), None)
 
 
+def test_ranks_meet_on_one_rail() -> None:
+    pods = [pod("t-0"), pod("t-1", json.dumps([interface("ai-train/sto-a", "net1", "10.70.0.1")]))]
+    with pytest.raises(JobError, match="first rails are ai-train/roce-a and ai-train/sto-a: name"):
+        ranks(pods, [], 2)
+    assert [str(rank.address) for rank in ranks(pods, ["sto-a"], 2)] == ["10.70.0.10", "10.70.0.1"]
+
+
 def test_torchruns_options() -> None:
     found = ranks([pod("t-1"), pod("t-0")], [], 2)
     assert torchrun(found, None, Rendezvous("t-1", 29500, "run")) == (
