@@ -88,9 +88,7 @@ class Api:
                 f"{error.verify_message}"
             ) from None
         except (OSError, HTTPException) as error:
-            raise NotYetError(
-                f"{self} does not answer: {str(error) or type(error).__name__}"
-            ) from None
+            raise NotYetError(f"{self} does not answer: {error}") from None
         finally:
             connection.close()
         document = _decoded(body)

@@ -61,5 +61,5 @@ def _written(folder: Path) -> Iterator[tuple[str, str]]:
             continue  # others write there; what is no device-info says nothing
         if isinstance(document, dict):
             address, name = on_pci(document.get("pci"))
-            if address and name:
+            if address:
                 yield address, name

@@ -12,7 +12,7 @@ from install.nad import kinds
 from install.nad.keys import as_remarks
 from install.nad.ranges import problems, subnets
 from install.nad.remarks import Measure, Remark, error, info, warning
-from install.nad.routes import is_default, malformed_routes, without_defaults
+from install.nad.routes import malformed_routes, without_defaults
 from install.nad.subject import Subject
 from ipam.config import IpamConfig, section_of
 from ipam.ranges import Network, listing
@@ -110,7 +110,7 @@ def _foreign_routes(subject: Subject, config: IpamConfig) -> Iterator[Remark]:
     declared = config.definition.prefixes if config.definition else ()
     allowed = [*told, *declared, *_prefixes(subject)]
     for number, route in enumerate(config.routes):
-        if not is_inside(route.dst, allowed) and not is_default(str(route.dst)):
+        if not is_inside(route.dst, allowed):
             yield warning(
                 subject.line((*subject.ipam_path, "routes", str(number))),
                 "foreign-route",

@@ -105,7 +105,8 @@ def test_no_service_account(inside: Pod) -> None:
 
 
 def test_outside_of_a_cluster() -> None:
-    for environ in ({}, {"KUBERNETES_SERVICE_HOST": "a", "KUBERNETES_SERVICE_PORT": "tcp://b"}):
+    host, port = "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT"
+    for environ in ({}, {port: "443"}, {host: "a"}, {host: "a", port: "tcp://b"}):
         with pytest.raises(JobError, match=r"kubectl get pods -l SELECTOR -o json \| railctl"):
             Api.of(environ)
 

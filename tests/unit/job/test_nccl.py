@@ -51,6 +51,12 @@ def test_without_rdma() -> None:
     }
 
 
+def test_a_rail_whose_device_nobody_told() -> None:
+    found = read(json.dumps([interface("a", "net1")]))
+    with pytest.raises(JobError, match="at a PCI address that nobody told"):
+        variables(found)
+
+
 def test_which_rails_are_meant() -> None:
     attached = read(status())
     assert [one.ifname for one in rails(attached, [])] == ["net1", "net2", "net3"]
@@ -81,6 +87,7 @@ def test_sysfs_knows_best_and_files_know_last(tmp_path: Path) -> None:
     (info / "cni").mkdir()
     (info / "dp/bad.json").write_text("{", "utf-8")
     (info / "dp/list.json").write_text("[]", "utf-8")
+    (info / "dp/other.json").write_text('{"pci": {"rdma-device": "nobodys_0"}}', "utf-8")
     (info / "dp/rdma-a-device.json").write_text(
         json.dumps(
             {"type": "pci", "pci": {"pci-address": "0000:61:10.0", "rdma-device": "file_0"}}

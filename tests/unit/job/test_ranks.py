@@ -96,6 +96,7 @@ def test_a_hostfile() -> None:
     found = ranks([pod("t-1", gpus=4), pod("t-0")], ["roce-b"], 2)
     assert hostfile(found, None) == "10.61.0.10 slots=8\n10.61.0.11 slots=4\n"
     assert hostfile(found, 2) == "10.61.0.10 slots=2\n10.61.0.11 slots=2\n"
+    assert hostfile(ranks([pod("t-0", gpus=0)], [], 1), 3) == "10.60.0.10 slots=3\n"
     with pytest.raises(JobError, match="t-0 asks for no GPU"):
         hostfile(ranks([pod("t-0", gpus=0)], [], 1), None)
 

@@ -86,6 +86,29 @@ def routes(*dsts: str) -> dict[str, Any]:
             (16, "error", "static"),
         ]),
         ({"ipam": {"type": "static"}}, []),
+        ({"ipam": {"type": "dhcp", "routes": [5]}}, [(17, "warning", "unknown-key")]),
+        ({"ipam": {**HOST_LOCAL, "routes": [{"dst": "10.60"}]}}, [
+            (16, "error", "host-local"), (20, "error", "malformed"),
+        ]),
+        ({"ipam": {**HOST_LOCAL, "routes": [5]}}, [
+            (16, "error", "host-local"), (19, "error", "malformed"),
+        ]),
+        ({"ipam": {**WHEREABOUTS, "addresses": ["10.60.0.7/16"]}}, [
+            (16, "warning", "whereabouts"),
+        ]),
+        ({"ipam": {"type": "host-local"}}, [
+            (15, "error", "malformed"), (16, "error", "host-local"),
+        ]),
+        ({"ipam": {"type": "rail-ipam"}}, [(15, "error", "malformed")]),
+        ({"ipam": {"type": "rail-ipam", "fabric": "backend"}}, [(15, "error", "malformed")]),
+        ({"prefixes": ["10.99.0.0/16"], "ipam": routes("10.99.0.0/24")}, []),
+        ({"prefixes": ["10.99.0.0"], "ipam": routes("10.99.0.0/24")}, [
+            (19, "warning", "foreign-route"), (25, "error", "malformed"),
+        ]),
+        ({"ipam": ours(fabric="f", rail="a", routes=[{"dst": "10.99.0.0/24"}])}, []),
+        ({"ipam": ours(
+            fabric="f", rail="a", rails={"a": "10.60.0.0/16"}, routes=[{"dst": "10.99.0.0/24"}],
+        )}, [(24, "warning", "foreign-route")]),
         ({"ipam": None}, [(10, "warning", "no-addresses")]),
         ({"mtu": 1500}, [(14, "warning", "mtu")]),
         ({"mtu": None}, []),
@@ -226,6 +249,12 @@ def test_subnets_that_overlap() -> None:
     assert said(one, apart) == []
     assert said(one, apart.replace("shared_b", "shared_a")) == [(7, "warning", "resource")]
     assert bad(one, apart.replace('"name": "roce-b"', '"name": "roce-a"')) == {"name"}
+
+
+def test_what_cannot_be_read_is_compared_with_nothing() -> None:
+    broken, whole = nad("{"), nad(sound(name="roce-b"), name="roce-b")
+    for files in ((broken, whole), (whole, broken)):
+        assert said(*files) == [(10, "error", "json")]
 
 
 def test_one_rail_in_two_namespaces() -> None:
