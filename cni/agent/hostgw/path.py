@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 NEVER = -math.inf
+_QUICKEST = 0.2
+"""Seconds between two requests, at least."""
 
 
 class State(Enum):
@@ -49,6 +51,18 @@ class Times:
     def long_limit(self) -> float:
         """That a long proof counts: several may be lost, a path's MTU changes seldom."""
         return 4 * self.long_interval + self.limit
+
+    def pace(self, unanswered: float) -> float:
+        """Return how soon to ask again on a way that is being proven.
+
+        While an answer is missing that used to come, it is asked more often: then it takes many
+        losses in a row to mistake a way that loses some packets for one that is gone.
+
+        Args:
+            unanswered: seconds since the last request was sent that was answered.
+        """
+        is_missing = 2 * self.interval <= unanswered < 2 * self.limit
+        return max(self.interval / 4, _QUICKEST) if is_missing else self.interval
 
     @property
     def hole(self) -> float:

@@ -23,8 +23,6 @@ COMPARING = 10.0
 """Seconds between two requests over the overlay: to know what is gained."""
 WORDS_LOST = 5
 """Requests to a node that may be lost in a row before what its agent has said counts no more."""
-_QUICKEST = 0.2
-"""Seconds between two requests, at least."""
 NODE_SIZE = 384
 """Octets of a request to a node: enough for what its agent says in an answer of the same length."""
 _HEADERS = {4: 28, 6: 48}
@@ -214,27 +212,13 @@ class Peers:
     def _periods(self, peer: Peer, now: float) -> Iterator[tuple[Way, float]]:
         interval = self._times.interval
         watched = peer.path.state in {State.PROBING, State.DIRECT}
-        yield Way.NODE, self._pace(peer.talk.heard, now) if watched else self._seeking
+        yield Way.NODE, self._times.pace(now - peer.talk.heard) if watched else self._seeking
         if self._obstacle(peer, now):
             return  # at least there would be nowhere to send it to, or from
         if watched:
-            yield Way.DIRECT, self._pace(peer.path.proof, now)
+            yield Way.DIRECT, self._times.pace(now - peer.path.proof)
         observes = self._own.mode == "observe"
         yield Way.OVERLAY, interval if observes else max(COMPARING, interval)
-
-    def _pace(self, answered: float, now: float) -> float:
-        """Return how soon to ask again on a way that is being proven.
-
-        While an answer is missing that used to come, it is asked more often: then it takes many
-        losses in a row to mistake a way that loses some packets for one that is gone.
-
-        Args:
-            answered: when the last request was sent that was answered.
-            now: the time.
-        """
-        interval = self._times.interval
-        is_missing = 2 * interval <= now - answered < 2 * self._times.limit
-        return max(interval / 4, _QUICKEST) if is_missing else interval
 
     def _obstacle(self, peer: Peer, now: float) -> str:
         """Return in words why a peer is not wanted, empty when it is."""
