@@ -92,7 +92,11 @@ def candidate(
         return (
             f"its node {peer.address} is reached by {link.name}, and uplink.name is {uplink.name}"
         )
-    near = [i for i in own if i.version == peer.address.version and peer.address in i.network]
+    of_family = [i for i in own if i.version == peer.address.version]
+    near = [i for i in of_family if peer.address in i.network]
+    if not near and link.mac:
+        # An address of its own alone (DHCPv6's /128) has its neighbours by a route.
+        near = [i for i in of_family if i.ip in {peer.overlay.local, way.source}]
     if not near:
         return f"its node {peer.address} is in no subnet of {link.name}"
     return Candidate(peer, link, _source(near, (peer.overlay.local, way.source)))

@@ -59,9 +59,11 @@ def _ask() -> dict[str, Any]:
             "that is not off, and restart it"
         )
     try:
-        told: dict[str, Any] = json.loads(content)
+        told = json.loads(content)
     except ValueError:
-        raise OSError(f"what answers at {endpoint} is no agent of ours") from None
+        told = None
+    if not isinstance(told, dict) or not told.keys() >= {"mode", "impairments", "peers"}:
+        raise OSError(f"what answers at {endpoint} is no agent of ours")
     return told
 
 

@@ -26,6 +26,8 @@ from cni.kernel.types import Network
 
 log = logging.getLogger(__name__)
 
+_LAST = 10.0
+"""Seconds for each of the primary network's plugins to take our own pod back in the end."""
 PROVING, ATTACHING = "hostgw", "hostgw-probe"
 
 
@@ -136,7 +138,7 @@ class HostgwPart:
         try:
             self._prover.close()
         finally:
-            self._probe.detach()
+            self._probe.detach(_LAST)
 
     def _uplinks(self) -> set[str]:
         return {each.uplink.name for each in self._prover.prospect.candidates}

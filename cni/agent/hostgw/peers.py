@@ -212,13 +212,23 @@ class Peers:
     def _periods(self, peer: Peer, now: float) -> Iterator[tuple[Way, float]]:
         interval = self._times.interval
         watched = peer.path.state in {State.PROBING, State.DIRECT}
-        yield Way.NODE, self._times.pace(now - peer.talk.heard) if watched else self._seeking
+        yield Way.NODE, self._greeting(peer, now) if watched else self._seeking
         if self._obstacle(peer, now):
             return  # at least there would be nowhere to send it to, or from
         if watched:
             yield Way.DIRECT, self._times.pace(now - peer.path.proof)
         observes = self._own.mode == "observe"
         yield Way.OVERLAY, interval if observes else max(COMPARING, interval)
+
+    def _greeting(self, peer: Peer, now: float) -> float:
+        """Return how soon to ask the node of a path that is watched again.
+
+        While its pod answers it is asked seldom; when that is missing, it is soon known which of
+        them is gone.
+        """
+        if now - peer.path.proof < 2 * self._times.interval:
+            return self._times.limit / 2
+        return self._times.pace(now - peer.talk.heard)
 
     def _obstacle(self, peer: Peer, now: float) -> str:
         """Return in words why a peer is not wanted, empty when it is."""

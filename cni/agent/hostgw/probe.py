@@ -11,8 +11,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
-from ipaddress import ip_interface
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Address, ip_interface
+from threading import Lock
 from typing import Any
 
 from cni.delegate.chain import Chain
@@ -26,6 +27,9 @@ log = logging.getLogger(__name__)
 _CONTAINER = "rail-hostgw-probe"
 """The same one always: so the address that a killed agent's had can be given back."""
 _IFNAME = "eth0"
+_NOBODY = IPv4Address(0)
+_ANSWERING = 0.3
+"""Seconds that another pod gets to say that our address is its own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,6 +66,7 @@ class Probe:
         self._read_chain = chain
         self._path = path
         self._environ = environ
+        self._busy = Lock()
         self._undo = ExitStack()
         self._chain: Chain | None = None
         self.attached: Attached | None = None
@@ -80,18 +85,35 @@ class Probe:
             CniError, KernelError: it could not be attached; `problem` says so too.
         """
         try:
-            chain = self._read_chain()
-            if self.attached and (chain != self._chain or not self._is_sound(self.attached)):
-                self.detach()
-            if not self.attached:
-                self._attach(chain)
+            with self._busy:
+                chain = self._read_chain()
+                if self.attached and (chain != self._chain or not self._is_sound(self.attached)):
+                    self._detach()
+                if not self.attached:
+                    self._attach(chain)
         except (CniError, OSError) as error:
             self._say(str(error))
             raise
         self._say("")
 
-    def detach(self) -> None:
-        """Give its address back, and let it die; a plugin that fails is logged."""
+    def detach(self, patience: float = -1) -> None:
+        """Give its address back, and let it die; a plugin that fails is logged.
+
+        Args:
+            patience: seconds to wait for an `ensure` that is under way, and for each plugin; as
+                long as it takes when negative.
+        """
+        if not self._busy.acquire(timeout=patience):
+            log.warning("a plugin hangs: the address that paths are proven from stays held")
+            return
+        try:
+            if self._chain and patience >= 0:
+                self._chain = replace(self._chain, patience=patience)
+            self._detach()
+        finally:
+            self._busy.release()
+
+    def _detach(self) -> None:
         attached, self.attached = self.attached, None
         if attached and self._chain:
             self._delete(self._chain, attached.namespace.path, attached.result)
@@ -115,7 +137,11 @@ class Probe:
         log.info("paths are proven from %s, a pod of the network %s", shown, chain.name)
 
     def _is_sound(self, attached: Attached) -> bool:
-        if self._chain is None or attached.namespace.find(_IFNAME) is None:
+        link = attached.namespace.find(_IFNAME)
+        if self._chain is None or link is None:
+            return False
+        if taken := self._who_else_has_it(attached, link.index):
+            log.warning("%s is another pod's as well: ours takes another one", taken)
             return False
         try:
             self._chain.check(self._target(attached.namespace.path), attached.result)
@@ -123,6 +149,16 @@ class Probe:
             log.warning("the pod that paths are proven from is attached anew: %s", error)
             return False
         return True
+
+    def _who_else_has_it(self, attached: Attached, index: int) -> Address | None:
+        """Return our address if somebody answers for it: not every plugin's CHECK would notice.
+
+        Who asks by no address changes nobody's neighbours (RFC 5227, "ARP probe").
+        """
+        own = attached.addresses.get(4)
+        if own is None or not attached.namespace.solicit(index, {own: _NOBODY}, _ANSWERING):
+            return None
+        return own
 
     def _delete(self, chain: Chain, netns: str, result: Mapping[str, Any] | None) -> None:
         try:

@@ -163,6 +163,15 @@ def test_an_uplink_without_a_subnet_there() -> None:
     assert "in no subnet of wlan0" in str(judged)
 
 
+def test_an_address_of_its_own_alone_has_neighbours_by_a_route() -> None:
+    alone = ip_interface(f"{OWN[0].ip}/32")
+    judged = terrain.candidate(peer_of(), DIRECT, HOME, [alone], Uplink())
+    assert judged == Candidate(peer_of(), WLAN, alone.ip)
+    tunnel = replace(HOME, links=[replace(WLAN, mac=""), TUNNEL])
+    judged = terrain.candidate(peer_of(), DIRECT, tunnel, [alone], Uplink())
+    assert "in no subnet of wlan0" in str(judged)
+
+
 @pytest.mark.parametrize(
     ("links", "named", "words"),
     [

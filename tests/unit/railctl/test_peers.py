@@ -120,8 +120,9 @@ def test_settings_that_cannot_be_read(tmp_path: Path) -> None:
     assert "agent.toml:1: metrics is 1" in result.stderr
 
 
-def test_something_else_answers(port: int) -> None:
-    views = http.Views(lambda: b"", lambda: True, list, lambda: b"<html>")
+@pytest.mark.parametrize("page", [b"<html>", b"[]", b'{"peers": []}'])
+def test_something_else_answers(port: int, page: bytes) -> None:
+    views = http.Views(lambda: b"", lambda: True, list, lambda: page)
     with closing(http.serve(Endpoint("127.0.0.1", port), views)):
         result = peers()
     assert result.exit_code == 1
