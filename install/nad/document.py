@@ -75,7 +75,7 @@ def read(text: str) -> Document:
             nads.extend(_nad(node, text) for node in _objects(root) if _is_nad(node))
             selections.extend(_selections(root, text))
     except yaml.MarkedYAMLError as problem:
-        mark = problem.problem_mark or problem.context_mark
+        mark = problem.problem_mark
         words = ", ".join(filter(None, (problem.context, problem.problem)))
         error = Said(words, mark.line + 1 if mark else 1)
     except yaml.reader.ReaderError as problem:

@@ -65,6 +65,9 @@ def test_which_rails_are_meant() -> None:
         rails(attached, ["roce-a", "roce-c"])
     with pytest.raises(NotYetError, match="has no rail"):
         rails(attached[:1], [])
+    with pytest.raises(NotYetError, match=r"no rail x, it has none$"):
+        rails(attached[:1], ["x"])
+    assert read('[{"interface": "net1", "ips": null}]')[0].addresses == ()
     with pytest.raises(NotYetError, match="no rail eth0"):
         rails(attached, ["eth0"])
 
@@ -110,6 +113,8 @@ def test_a_device_that_is_called_like_a_command() -> None:
         "{}",
         "[5]",
         '[{"interface": "a b"}]',
+        '[{"interface": 5}]',
+        '[{"interface": "net1", "ips": 5}]',
         '[{"interface": "net1", "ips": "10.60.0.1"}]',
         '[{"interface": "net1", "ips": ["10.60"]}]',
     ],

@@ -279,7 +279,8 @@ metadata:
 
 
 def test_files_that_say_nothing() -> None:
-    assert said("kind: Pod\n") == [(1, "warning", "empty")]
+    for text in ("kind: Pod\n", "kind: List\n", "", "- a\n"):
+        assert said(text) == [(1, "warning", "empty")]
     assert said(nad(sound()) + "---\n{") == [(21, "error", "yaml")]
     assert said("a: \x01") == [(1, "error", "yaml")]
     assert said("[" * 5000) == [(1, "error", "yaml")]
@@ -299,6 +300,7 @@ def test_a_list_as_kubectl_writes_it() -> None:
         ],
     }
     assert said(json.dumps(document, indent=2)) == [(15, "warning", "mtu")]
+    assert said(json.dumps(document | {"kind": "Other"})) == [(1, "warning", "empty")]
 
 
 def test_a_configuration_that_is_no_text() -> None:
