@@ -136,13 +136,13 @@ def _selections(node: yaml.Node | None, source: str) -> Iterator[Said]:
     waiting, seen = [node], set[int]()
     while waiting:
         one = waiting.pop()
-        if one is None or id(one) in seen:
+        if id(one) in seen:
             continue
         seen.add(id(one))
         if isinstance(one, yaml.SequenceNode):
             waiting.extend(one.value)
         for key, value in _pairs(one):
-            if key == SELECTION and isinstance(value, yaml.ScalarNode):
+            if key == SELECTION:
                 yield _said(value, source, 1)
             waiting.append(value)
 
@@ -177,24 +177,18 @@ def _lines(node: yaml.ScalarNode, source: str) -> Iterable[int]:
     Folding and indentation touch white space alone, so what is not white is counted.  Between
     double quotes an escape may stand for any character: there it is the first line.
     """
-    start, end = node.start_mark, node.end_mark
-    if start.line == end.line or node.style == '"':
+    if node.style == '"':
         return
-    raw, line = source[start.index : end.index], start.line + 1
+    start, line = node.start_mark, node.start_mark.line + 1
+    raw = source[start.index : node.end_mark.index]
     if node.style in {"|", ">"}:
         raw, line = raw.partition("\n")[2], line + 1
     elif node.style == "'":
         raw = raw[1:].replace("''", "'")
     rest = iter(_visible(raw, line))
     for character in node.value:
-        if character == "\n" and node.style == "|":
-            yield line
-            line += 1
-        elif character.isspace():
-            yield line
-        else:
-            line = next(rest, line)
-            yield line
+        line = line if character.isspace() else next(rest, line)
+        yield line
 
 
 def _visible(raw: str, line: int) -> Iterator[int]:

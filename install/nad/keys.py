@@ -94,7 +94,7 @@ def as_remarks(subject: Subject, found: Iterable[Flaw], below: Path) -> Iterator
     A model that looks at several keys names none: then the message begins with the key.
     """
     for flaw in found:
-        path = flaw.key if len(flaw.key) > 1 or not _is_vague(flaw) else _named(flaw.text)
+        path = _named(flaw.text) if _is_vague(flaw) else flaw.key
         yield error(
             subject.line((*below, *path)),
             "malformed",

@@ -26,9 +26,9 @@ class Positions:
 
     def nearest(self, path: Path) -> int:
         """Return where a path begins, or the innermost thing around it that is there."""
-        while path and path not in self.of:
-            path = path[:-1]
-        return self.of.get(path, 0)
+        while path not in self.of:
+            path = path[:-1]  # the whole text is there, under no key at all
+        return self.of[path]
 
 
 def positions_in(text: str) -> Positions:

@@ -155,6 +155,7 @@ def routes(*dsts: str) -> dict[str, Any]:
         ({"vlanQoS": 3}, [(19, "error", "malformed")]),
         ({"Vlan": 5}, [(19, "warning", "unknown-key")]),
         ({"Vlan": 5, "type": "sriov"}, []),
+        ({"cni.dev/something": 5}, []),
         ({"sysctl": {"net.ipv4.ip_forward": "1"}}, [(19, "error", "malformed")]),
         ({"rail": "roce-b", "ipam": ours(fabric="backend", rail="roce-a")}, [
             (21, "error", "malformed"),
@@ -200,6 +201,11 @@ def test_json_that_is_none_on_the_line_where_it_goes_wrong() -> None:
     assert said(nad(json.dumps(sound(mtu=float("nan"))))) == [(10, "error", "json")]
     deep = '{"a":' * 100 + "1" + "}" * 100
     assert said(nad(deep)) == [(10, "error", "json")]
+
+
+def test_what_was_meant() -> None:
+    mends = {one.finding.mend for one in judged(nad(sound(Vlan=5, spoofcheck="on", tiger=1)))}
+    assert mends == {("did you mean vlan?",), ("did you mean spoofchk?",), ()}
 
 
 def test_a_key_that_is_there_twice() -> None:
@@ -269,19 +275,20 @@ metadata:
   annotations:
     k8s.v1.cni.cncf.io/networks: |
       [
-        {"name": "roce-a"},
+        "roce-a",
         {"name": "roce-b", "default-route": ["10.61.0.1"]}
       ]
 """
     assert said(pod) == [(7, "error", "default-route")]
     assert said(pod.replace(', "default-route": ["10.61.0.1"]', "")) == []
-    assert said(pod.replace('"},', '"}')) == [(4, "error", "json")]
+    assert said(pod.replace('"roce-a",', '"roce-a"')) == [(4, "error", "json")]
 
 
 def test_files_that_say_nothing() -> None:
     for text in ("kind: Pod\n", "kind: List\n", "", "- a\n"):
         assert said(text) == [(1, "warning", "empty")]
     assert said(nad(sound()) + "---\n{") == [(21, "error", "yaml")]
+    assert said("a: &a [*a]") == [(1, "warning", "empty")]
     assert said("a: \x01") == [(1, "error", "yaml")]
     assert said("[" * 5000) == [(1, "error", "yaml")]
 
