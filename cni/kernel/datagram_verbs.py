@@ -35,24 +35,23 @@ class DatagramVerbs(ABC):
     def datagrams(self, address: Address, port: int) -> Datagrams:
         """socket(2) there, and bind(2)."""
         with kernel_errors(f"bind udp {address} port {port}"):
-            return UdpSocket(self._run(lambda: _bound(address, port)), port)
+            return UdpSocket(self._run(lambda: _bound(address, port)))
 
 
 class UdpSocket:
     """Keeps the `Datagrams` protocol."""
 
-    def __init__(self, opened: socket.socket, port: int) -> None:
+    def __init__(self, opened: socket.socket) -> None:
         self._socket = opened
-        self._port = port
 
     def fileno(self) -> int:
         """Return the socket's descriptor."""
         return self._socket.fileno()
 
-    def send(self, data: bytes, target: Address) -> None:
+    def send(self, data: bytes, target: Address, port: int) -> None:
         """sendto(2)."""
-        with kernel_errors(f"send udp to {target} port {self._port}"):
-            self._socket.sendto(data, (str(target), self._port))
+        with kernel_errors(f"send udp to {target} port {port}"):
+            self._socket.sendto(data, (str(target), port))
 
     def receive(self) -> Sequence[Datagram]:
         """recvfrom(2), until there is no more."""
@@ -64,7 +63,8 @@ class UdpSocket:
                 break
             except OSError:
                 continue  # what became of something that was sent, which its sender does not ask
-            found.append(Datagram(data, ip_address(sender[0].partition("%")[0])))
+            address = ip_address(sender[0].partition("%")[0])
+            found.append(Datagram(data, address, sender[1]))
         return found
 
     def close(self) -> None:

@@ -15,17 +15,24 @@ class Datagram:
 
     data: bytes
     source: Address
+    port: int
+    """That it was sent from."""
 
 
 class Datagrams(Protocol):
-    """A socket that is bound to one address and port, and speaks with that port of others."""
+    """A socket that is bound to one address and port."""
 
     def fileno(self) -> int:
         """Return what becomes readable when something has come."""
         ...
 
-    def send(self, data: bytes, target: Address) -> None:
+    def send(self, data: bytes, target: Address, port: int) -> None:
         """Send it, in one packet or not at all: nobody on the way may take it apart.
+
+        Args:
+            data: what to send.
+            target: to whom.
+            port: of the target's.
 
         Raises:
             KernelError: EMSGSIZE when it does not fit the device, ENETUNREACH, EPERM, ….
@@ -46,6 +53,10 @@ class Speaking(Protocol):
 
     def datagrams(self, address: Address, port: int) -> Datagrams:
         """Open a socket there.
+
+        Args:
+            address: of this namespace.
+            port: 0 for one that nobody has.
 
         Raises:
             KernelError: EADDRNOTAVAIL when the address is not one of this namespace's, EADDRINUSE.

@@ -19,10 +19,10 @@ _HEADER = struct.Struct("=5B2xBI")
 _NUMBER = struct.Struct("=I")
 _PORTS = struct.Struct("=HH")
 _DST, _SRC, _PRIORITY, _FWMARK, _SUPPRESS, _TABLE, _FWMASK = 1, 2, 6, 10, 14, 15, 16
-_PROTOCOL, _IP_PROTO, _DPORT_RANGE, _DPORT_MASK = 21, 22, 24, 29
+_PROTOCOL, _IP_PROTO, _SPORT_RANGE, _DPORT_RANGE, _SPORT_MASK, _DPORT_MASK = 21, 22, 23, 24, 28, 29
 _PLAIN = frozenset({
     _DST, _SRC, _PRIORITY, _FWMARK, _SUPPRESS, _TABLE, _FWMASK,
-    _PROTOCOL, _IP_PROTO, _DPORT_RANGE, _DPORT_MASK,
+    _PROTOCOL, _IP_PROTO, _SPORT_RANGE, _DPORT_RANGE, _SPORT_MASK, _DPORT_MASK,
 })  # fmt: skip
 """What a rule may carry and still say no more than a `Rule` does."""
 _TO_TABLE = 1
@@ -58,6 +58,8 @@ def request(rule: Rule, *, add: bool) -> bytes:
         stated[_IP_PROTO] = bytes([rule.ip_protocol])
     if rule.port:
         stated[_DPORT_RANGE] = _PORTS.pack(rule.port, rule.port)
+    if rule.source_port:
+        stated[_SPORT_RANGE] = _PORTS.pack(rule.source_port, rule.source_port)
     if rule.protocol:
         stated[_PROTOCOL] = bytes([rule.protocol])
     header = _HEADER.pack(
@@ -81,6 +83,7 @@ def rule(body: bytes) -> Rule | None:
     family, to_length, source_length, tos, _, action, flags = _HEADER.unpack_from(body)
     stated = dict(netlink.attributes(body[_HEADER.size :]))
     first, last = _PORTS.unpack(stated.get(_DPORT_RANGE, bytes(_PORTS.size)))
+    source_first, source_last = _PORTS.unpack(stated.get(_SPORT_RANGE, bytes(_PORTS.size)))
     if (
         family not in _ANYWHERE
         or action != _TO_TABLE
@@ -89,7 +92,9 @@ def rule(body: bytes) -> Rule | None:
         or not stated.keys() <= _PLAIN
         or stated.get(_SUPPRESS, _NO_SUPPRESSION) != _NO_SUPPRESSION
         or first != last
+        or source_first != source_last
         or stated.get(_DPORT_MASK, _WHOLE_PORT) != _WHOLE_PORT
+        or stated.get(_SPORT_MASK, _WHOLE_PORT) != _WHOLE_PORT
     ):
         return None
     return Rule(
@@ -102,6 +107,7 @@ def rule(body: bytes) -> Rule | None:
         mask=_number(stated, _FWMASK),
         ip_protocol=stated.get(_IP_PROTO, b"\0")[0],
         port=first,
+        source_port=source_first,
     )
 
 
@@ -114,6 +120,8 @@ def words(rule: Rule) -> str:
         said.append(f"fwmark {rule.mark:#x}/{rule.mask:#x}")
     if rule.ip_protocol:
         said.append(f"ipproto {rule.ip_protocol}")
+    if rule.source_port:
+        said.append(f"sport {rule.source_port}")
     if rule.port:
         said.append(f"dport {rule.port}")
     said.append(f"lookup {rule.table} priority {rule.priority}")

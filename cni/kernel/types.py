@@ -102,6 +102,8 @@ class Rule:
     """IPPROTO_*, 0 for any (`ipproto`, Linux 4.17)."""
     port: int = 0
     """The one that a packet is for, 0 for any; with TCP or UDP (`dport`, Linux 4.17)."""
+    source_port: int = 0
+    """The one that it is from (`sport`), likewise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,14 @@ def forwarding_is_blocked(site: Site) -> Iterator[None]:
 
 
 @contextmanager
+def what_begins_is_blocked(site: Site) -> Iterator[None]:
+    """FORWARD lets in by the uplink only what belongs to a connection that is known."""
+    new = ("-i", UPLINK, "-m", "conntrack", "--ctstate", "NEW")
+    with _firewall(site.nodes[1], "filter", "FORWARD", lambda _: new):
+        yield
+
+
+@contextmanager
 def rule_is_deleted(site: Site) -> Iterator[None]:
     """Another program takes our rules for its own, as systemd-networkd does."""
     for family in OVERLAYS:
@@ -191,6 +199,7 @@ TROUBLES = (
     Trouble(direct_path_is_blocked, ("holddown",)),
     Trouble(one_direction_is_blocked, ("holddown",)),
     Trouble(forwarding_is_blocked, ("holddown",)),
+    Trouble(what_begins_is_blocked, ("holddown",)),
     Trouble(rule_is_deleted, ("probing",), loses=False),
     Trouble(flannel_replaces_routes, ("overlay", "probing", DIRECT)),
     Trouble(uplink_goes_down_and_up, ("probing",)),

@@ -24,6 +24,7 @@ from cni.agent.hostgw.sockets import Sockets
 from cni.hostgw.node import Node
 from cni.hostgw.prospect import Prospect, look_around
 from cni.hostgw.uplink import radios
+from cni.kernel.datagrams import Datagram
 from cni.kernel.types import KernelError, Network
 from cni.kernel.watching import Watch
 from cni.protocol.errors import CniError
@@ -70,7 +71,7 @@ class Prover:
         self._open = ExitStack()
         self._selector = self._open.enter_context(DefaultSelector())
         self._watch: Watch | None = None
-        self._sockets = Sockets(node.kernel.host, settings.port, self._selector)
+        self._sockets = Sockets(node.kernel.host, settings, self._selector)
         self._own = Own()
         self._wanted: frozenset[Network] = frozenset()
         self._look_at, self._looked_at, self._look_took = 0.0, 0.0, 0.0
@@ -255,17 +256,21 @@ class Prover:
             if not self.peers.knows(message, datagram.source):
                 self.refused["stranger"] += 1
                 continue
-            answer = self.peers.take(message, datagram.source, self.now())
-            if answer:
-                self._send(answer, len(datagram.data))
+            if answer := self.peers.take(message, datagram.source, self.now()):
+                self._reply(answer, datagram)
 
-    def _send(self, letter: Letter, most: int = 0) -> None:
-        """Send a message; an answer is as long as its request, and never longer."""
-        if self._keys is None:
-            return
-        data = echo.pack(letter.echo, self._keys.own, most or letter.size)
-        if not most or len(data) <= most:
-            self._sockets.send(data, letter.echo.way, letter.source, letter.target)
+    def _send(self, letter: Letter) -> None:
+        """Send a message that answers none."""
+        if self._keys:
+            data = echo.pack(letter.echo, self._keys.own, letter.size)
+            self._sockets.ask(data, letter, self.now())
+
+    def _reply(self, letter: Letter, request: Datagram) -> None:
+        """Send an answer; it is as long as its request, and never longer."""
+        if self._keys:
+            data = echo.pack(letter.echo, self._keys.own, len(request.data))
+            if len(data) <= len(request.data):
+                self._sockets.answer(data, letter, request.port)
 
     def _renew_keys(self) -> None:
         """Read the keys again: they may have been rotated; bad ones do not replace good ones."""

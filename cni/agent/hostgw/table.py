@@ -2,6 +2,7 @@
 
 priority-2  from PROBE to port+1    main    what is measured over the overlay stays on it
 priority-1  from PROBE to port      ours    what is to be proven goes where it is to be proven
+            from PROBE from port    ours    and so does its answer, to whatever port
 priority    marked                  ours    what is proven goes there as well
 """
 
@@ -67,10 +68,10 @@ def _rules(
         )  # fmt: skip
     if version in probes:
         probe = ip_network(probes[version])
-        for table, before, port in (
-            (settings.table, 1, settings.port), (MAIN_TABLE, 2, settings.port + 1)
-        ):  # fmt: skip
-            yield Rule(
-                probe, table, settings.priority - before, protocol=PROTOCOL,
-                ip_protocol=socket.IPPROTO_UDP, port=port,
-            )  # fmt: skip
+        ours, port, main = settings.priority - 1, settings.port, settings.priority - 2
+        udp = socket.IPPROTO_UDP
+        yield Rule(probe, settings.table, ours, protocol=PROTOCOL, ip_protocol=udp, port=port)
+        yield Rule(
+            probe, settings.table, ours, protocol=PROTOCOL, ip_protocol=udp, source_port=port
+        )  # fmt: skip
+        yield Rule(probe, MAIN_TABLE, main, protocol=PROTOCOL, ip_protocol=udp, port=port + 1)

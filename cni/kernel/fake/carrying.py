@@ -25,5 +25,5 @@ class Carrying(ABC):
         """Let a datagram come into a namespace; return whether somebody there takes it."""
         opened = self._at(path).sockets.get((datagram.target, datagram.port))
         if opened:
-            opened.arrive(datagram.data, datagram.source)
+            opened.arrive(datagram.data, datagram.source, datagram.source_port)
         return opened is not None

@@ -14,6 +14,7 @@ from cni.kernel.types import LOCAL_TABLE, Address
 
 _HEADERS = {4: 28, 6: 48}
 """Octets of IP and UDP."""
+_EPHEMERAL = range(32768, 61000)
 _LOOPBACK_MTU = 65536
 
 
@@ -27,6 +28,8 @@ class DatagramVerbs(Verbs):
         own = {held.ip for device in self._devices() for held in device.addresses}
         if address not in own:
             raise refused(words, errno.EADDRNOTAVAIL, program="bind")
+        if not port:
+            port = next(p for p in _EPHEMERAL if (address, p) not in self.netns.sockets)
         if (address, port) in self.netns.sockets:
             raise refused(words, errno.EADDRINUSE, program="bind")
         opened = FakeDatagrams(self.netns, address, port)
@@ -48,9 +51,9 @@ class FakeDatagrams:
         """Return what becomes readable."""
         return self._bell
 
-    def send(self, data: bytes, target: Address) -> None:
+    def send(self, data: bytes, target: Address, port: int) -> None:
         """Hand it over where somebody here has the address, else to whoever carries it on."""
-        words = f"udp to {target} port {self._port}"
+        words = f"udp to {target} port {port}"
         if target.version != self._address.version:
             raise refused(words, errno.EINVAL, program="send")
         way = routing.way_to(self._netns, target)
@@ -60,14 +63,15 @@ class FakeDatagrams:
         most = _LOOPBACK_MTU if is_own else way.mtu or self._netns.devices[way.index].mtu
         if len(data) + _HEADERS[target.version] > most:
             raise refused(words, errno.EMSGSIZE, program="send")
-        if other := self._netns.sockets.get((target, self._port)):
-            other.arrive(data, self._address)
+        if other := self._netns.sockets.get((target, port)):
+            other.arrive(data, self._address, self._port)
         elif not is_own:
-            self._netns.departed.append(Departed(data, self._address, target, self._port))
+            sent = Departed(data, self._address, target, port, self._port)
+            self._netns.departed.append(sent)
 
-    def arrive(self, data: bytes, source: Address) -> None:
+    def arrive(self, data: bytes, source: Address, port: int) -> None:
         """Have something come."""
-        self._come.append(Datagram(data, source))
+        self._come.append(Datagram(data, source, port))
         os.eventfd_write(self._bell, 1)
 
     def receive(self) -> Sequence[Datagram]:

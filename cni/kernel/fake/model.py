@@ -131,7 +131,8 @@ class Departed:
     source: Address
     target: Address
     port: int
-    """Of both ends."""
+    """Of the target."""
+    source_port: int
 
 
 @dataclass(eq=False, slots=True)

@@ -43,7 +43,7 @@ def _wait_until_it_passes(first: Datagrams, target: Address, second: Datagrams) 
 
     def passes() -> bool:
         with suppress(KernelError):
-            first.send(b"", target)
+            first.send(b"", target, PORT)
         return bool(second.receive())
 
     eventually(passes)
@@ -63,17 +63,36 @@ def test_what_is_sent_comes(ends: tuple[Address, Address, Datagrams, Datagrams])
     one, other, first, second = ends
     assert not is_readable(second)
     assert second.receive() == []
-    first.send(b"one", other)
-    first.send(b"two", other)
+    first.send(b"one", other, PORT)
+    first.send(b"two", other, PORT)
     come: list[Datagram] = []
     while len(come) < 2:
         assert select.select([second], [], [], 5)[0]
         come += second.receive()
-    assert come == [Datagram(b"one", one), Datagram(b"two", one)]
+    assert come == [Datagram(b"one", one, PORT), Datagram(b"two", one, PORT)]
     assert not is_readable(second)
-    second.send(b"back", one)
+    second.send(b"back", one, PORT)
     assert select.select([first], [], [], 5)[0]
-    assert list(first.receive()) == [Datagram(b"back", other)]
+    assert list(first.receive()) == [Datagram(b"back", other, PORT)]
+
+
+def test_a_port_that_nobody_has_is_answered(
+    ends: tuple[Address, Address, Datagrams, Datagrams], pod: Namespace
+) -> None:
+    one, other, _, second = ends
+    with closing(pod.datagrams(one, 0)) as asking, closing(pod.datagrams(one, 0)) as another:
+        asking.send(b"one", other, PORT)
+        another.send(b"two", other, PORT)
+        come: list[Datagram] = []
+        while len(come) < 2:
+            assert select.select([second], [], [], 5)[0]
+            come += second.receive()
+        assert len({PORT, *(each.port for each in come)}) == 3
+        for each in come:
+            second.send(each.data, each.source, each.port)
+        for socket, data in ((asking, b"one"), (another, b"two")):
+            assert select.select([socket], [], [], 5)[0]
+            assert list(socket.receive()) == [Datagram(data, other, PORT)]
 
 
 def test_answers_of_many_may_come_at_once(
@@ -81,7 +100,7 @@ def test_answers_of_many_may_come_at_once(
 ) -> None:
     _, other, first, second = ends
     for number in range(1000):
-        first.send(number.to_bytes(384), other)
+        first.send(number.to_bytes(384), other, PORT)
     come: list[Datagram] = []
     while some := second.receive():
         come += some
@@ -92,7 +111,7 @@ def test_what_is_too_long_is_not_taken_apart(
     ends: tuple[Address, Address, Datagrams, Datagrams],
 ) -> None:
     _, other, first, second = ends
-    refuses(errno.EMSGSIZE, lambda: first.send(bytes(65530), other))
+    refuses(errno.EMSGSIZE, lambda: first.send(bytes(65530), other, PORT))
     assert not is_readable(second)
 
 
@@ -101,17 +120,17 @@ def test_what_is_for_others_has_to_fit_the_device(
 ) -> None:
     one, _, first, second = ends
     neighbour = one + 5
-    first.send(b"one", neighbour)
+    first.send(b"one", neighbour, PORT)
     headers = 28 if one.version == 4 else 48
-    first.send(bytes(1500 - headers), neighbour)
-    refuses(errno.EMSGSIZE, lambda: first.send(bytes(1501 - headers), neighbour))
+    first.send(bytes(1500 - headers), neighbour, PORT)
+    refuses(errno.EMSGSIZE, lambda: first.send(bytes(1501 - headers), neighbour, PORT))
     assert not is_readable(second)
 
 
 def test_what_no_route_leads_to(ends: tuple[Address, Address, Datagrams, Datagrams]) -> None:
     one, _, first, _ = ends
     nowhere = ip_address("198.51.100.1" if one.version == 4 else "2001:db8::1")
-    refuses(errno.ENETUNREACH, lambda: first.send(b"one", nowhere))
+    refuses(errno.ENETUNREACH, lambda: first.send(b"one", nowhere, PORT))
 
 
 def test_an_address_that_is_not_ours_or_taken(
@@ -126,7 +145,7 @@ def test_nothing_comes_to_a_closed_socket(
     ends: tuple[Address, Address, Datagrams, Datagrams],
 ) -> None:
     _, other, first, second = ends
-    first.send(b"late", other)
+    first.send(b"late", other, PORT)
     second.close()
     assert list(second.receive()) == []
 

@@ -147,7 +147,7 @@ def routes_to(linux: LinuxWorld, path: str, device: str, dst: str) -> list[Route
     [
         ["iif", "lo"],
         ["oif", "lo"],
-        ["sport", "5"],
+        ["sport", "5-6"],
         ["dport", "5-6"],
         ["tos", "10"],
         ["suppress_prefixlength", "0"],
@@ -167,7 +167,7 @@ def test_rules_made_by_iproute2(linux: LinuxWorld, path: str) -> None:
     words = ["from", "10.60.0.2", "lookup", "100000", "priority", "77"]
     ip(*inside(path), "rule", "add", *words)
     to = ["to", "10.61.0.0/16", "protocol", "142"]
-    more = ["fwmark", "7", "ipproto", "udp", "dport", "4790"]
+    more = ["fwmark", "7", "ipproto", "udp", "sport", "68", "dport", "4790"]
     ip(*inside(path), "rule", "add", *words, *to)
     ip(*inside(path), "rule", "add", *words, *more)
 
@@ -176,7 +176,7 @@ def test_rules_made_by_iproute2(linux: LinuxWorld, path: str) -> None:
         rules = set(pod.rules())
     assert rule in {replace(rule, protocol=0) for rule in rules}  # or boot, of other releases
     assert replace(rule, to=ip_network("10.61.0.0/16"), protocol=142) in rules
-    marked = replace(rule, mark=7, mask=0xFFFF_FFFF, ip_protocol=17, port=4790)
+    marked = replace(rule, mark=7, mask=0xFFFF_FFFF, ip_protocol=17, port=4790, source_port=68)
     assert marked in {replace(rule, protocol=0) for rule in rules}
 
 

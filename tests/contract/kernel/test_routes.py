@@ -28,6 +28,7 @@ RULES = [
     Rule(ANYWHERE, 142, 5000, protocol=142, mark=0, mask=0x40),
     Rule(ANYWHERE, 142, 5000, protocol=142, ip_protocol=socket.IPPROTO_UDP),
     Rule(ANYWHERE, 142, 5000, protocol=142, ip_protocol=socket.IPPROTO_UDP, port=4790),
+    Rule(ANYWHERE, 142, 5000, protocol=142, ip_protocol=socket.IPPROTO_UDP, source_port=4790),
     Rule(
         ip_network("::/0"),
         142,

@@ -26,8 +26,9 @@ UDP = 17
 
 
 def way_of(
-    station: Station, source: Address, target: Address, *, ip_protocol: int, port: int
-) -> Route | None:
+    station: Station, source: Address, target: Address, *, ip_protocol: int,
+    ports: tuple[int, int] = (0, 0),
+) -> Route | None:  # fmt: skip
     """Return how a kernel forwards a packet: rule by rule, with the mark that it gets."""
     mark = station.kernel.mark_of(target)
     for rule in station.host.rules():
@@ -37,7 +38,8 @@ def way_of(
             and (rule.to is None or target in rule.to)
             and mark & rule.mask == rule.mark
             and rule.ip_protocol in {0, ip_protocol}
-            and rule.port in {0, port}
+            and rule.source_port in {0, ports[0]}
+            and rule.port in {0, ports[1]}
         ):
             leading = [r for r in station.host.table(rule.table) if target in r.dst]
             if leading:
@@ -186,10 +188,13 @@ class Air:
         answer = replace(
             asked, kind=Kind.ANSWER, sender=asked.receiver, receiver=asked.sender, word=word
         )
-        return Departed(echo.pack(answer, BAD), packet.target, packet.source, packet.port)
+        return Departed(
+            echo.pack(answer, BAD), packet.target, packet.source, packet.source_port, packet.port
+        )
 
     def _send(self, station: Station, packet: Departed, *, is_pods: bool) -> None:
-        way = way_of(station, packet.source, packet.target, ip_protocol=UDP, port=packet.port)
+        ports = packet.source_port, packet.port
+        way = way_of(station, packet.source, packet.target, ip_protocol=UDP, ports=ports)
         link = station.host.link(way.index) if way else None
         node: Address | None = None
         kind = "node"
@@ -271,7 +276,7 @@ class Air:
             for version, place in other.places.items():
                 if other is not station:
                     own = station.places[version].pod(5)
-                    way = way_of(station, own, place.pod(5), ip_protocol=6, port=80)
+                    way = way_of(station, own, place.pod(5), ip_protocol=6, ports=(40000, 80))
                     link = station.host.link(way.index) if way else None
                     if way and link and link.name == UPLINK and way.gateway:
                         yield place.pods, way.gateway

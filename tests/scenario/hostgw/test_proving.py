@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from cni.agent.hostgw.echo import Way
 from cni.agent.hostgw.path import State
 from cni.hostgw.decision import MARKS
-from tests.scenario.hostgw.air import TICK, Air
+from tests.scenario.hostgw.air import TICK, Air, read
 from tests.scenario.hostgw.host import UPLINK
 from tests.scenario.hostgw.proving import is_direct, proving, soon, states, take
+from tests.scenario.hostgw.station import LIMIT
 
 
 def test_three_nodes_of_two_families(tmp_path: Path) -> None:
@@ -19,7 +22,7 @@ def test_three_nodes_of_two_families(tmp_path: Path) -> None:
     for station in air.stations:
         assert len(list(air.direct(station))) == 4
         rules = [r for r in station.host.rules() if r.protocol == 142]
-        assert len([r for r in rules if r not in station.foreign]) == 6
+        assert len([r for r in rules if r not in station.foreign]) == 8
         assert station.host.sysctl(f"ipv4/conf/{UPLINK}/rp_filter") == "2"
 
 
@@ -66,12 +69,32 @@ def test_what_is_taken_is_put_back_but_not_at_any_rate(air: Air) -> None:
     for _ in range(2):
         take(air, a, lambda _: True)
         air.pass_time(1)
-    assert a.prover.keeper.healed == 3
+    assert a.prover.keeper.healed == 4
     assert not [r for r in a.host.rules() if r.protocol == 142 and r not in a.foreign]
     assert not is_direct(air, a)
     air.pass_time(10)
-    assert a.prover.keeper.healed == 6
+    assert a.prover.keeper.healed == 8
     soon(air, lambda: is_direct(air, a), 5)
+
+
+def test_each_request_is_the_beginning_of_a_connection_to_a_firewall(air: Air) -> None:
+    """From one port to the same, a peer's requests would let ours in where pods' are not."""
+    a, _ = air.stations
+    assert a.attached
+    own = a.attached.addresses[4]
+    seen = len(air.heard)
+    air.pass_time(20)
+    sent = [
+        p for p in air.heard[seen:] if p.source == own and (m := read(p)) and m.way is Way.DIRECT
+    ]
+    requests = [p.source_port for p in sent if p.port == 9754]
+    answers = [p.port for p in sent if p.source_port == 9754]
+    assert len(requests) >= 19
+    assert len(requests) + len(answers) == len(sent)
+    assert 9754 not in {*requests, *answers}
+    assert all(one != other for one, other in pairwise(requests))
+    space = a.kernel._at(a.attached.namespace.path)
+    assert len(space.sockets) <= 2 + 1 + LIMIT + 1  # what nobody can answer any more is closed
 
 
 def test_a_way_that_was_put_back_is_proven_anew(air: Air) -> None:

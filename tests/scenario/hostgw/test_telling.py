@@ -6,6 +6,7 @@ import json
 import select
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_messages_that_are_astray_are_counted(air: Air) -> None:
     namespace = a.attached.namespace.path
     for strange in (packet, over_the_overlay):
         a.kernel.deliver(
-            type(strange)(strange.data, strange.source, a.attached.addresses[4], 9754),
+            replace(strange, target=a.attached.addresses[4], port=9754),
             path=namespace,
         )
     a.prover.receive(Way.DIRECT)

@@ -44,6 +44,9 @@ def test_one_peer() -> None:
         Rule(ANY, 142, 5000, protocol=142, mark=0x01000000, mask=0x01000000),
         Rule(ip_network("10.42.0.9/32"), 142, 4999, protocol=142, ip_protocol=UDP, port=9754),
         Rule(
+            ip_network("10.42.0.9/32"), 142, 4999, protocol=142, ip_protocol=UDP, source_port=9754
+        ),
+        Rule(
             ip_network("10.42.0.9/32"), MAIN_TABLE, 4998, protocol=142, ip_protocol=UDP, port=9755
         ),
     )
@@ -56,13 +59,15 @@ def test_both_families() -> None:
         (FOUR.peer.cidr, PEER, ip_address("10.42.0.0"), 0),
         (SIX.peer.cidr, PEER6, ip_address("fd42::"), 1024),
     ]
-    assert [(r.source, r.table, r.priority, r.port) for r in found.wanted.rules] == [
-        (ANY, 142, 5000, 0),
-        (ip_network("10.42.0.9/32"), 142, 4999, 9754),
-        (ip_network("10.42.0.9/32"), 254, 4998, 9755),
-        (ANY6, 142, 5000, 0),
-        (ip_network("fd42::9/128"), 142, 4999, 9754),
-        (ip_network("fd42::9/128"), 254, 4998, 9755),
+    assert [(r.source, r.table, r.priority, r.port, r.source_port) for r in found.wanted.rules] == [
+        (ANY, 142, 5000, 0, 0),
+        (ip_network("10.42.0.9/32"), 142, 4999, 9754, 0),
+        (ip_network("10.42.0.9/32"), 142, 4999, 0, 9754),
+        (ip_network("10.42.0.9/32"), 254, 4998, 9755, 0),
+        (ANY6, 142, 5000, 0, 0),
+        (ip_network("fd42::9/128"), 142, 4999, 9754, 0),
+        (ip_network("fd42::9/128"), 142, 4999, 0, 9754),
+        (ip_network("fd42::9/128"), 254, 4998, 9755, 0),
     ]
     assert found.marking
     assert found.marking.sizes == {(4, 24), (6, 64)}
@@ -71,17 +76,20 @@ def test_both_families() -> None:
 def test_the_numbers_are_the_operators() -> None:
     found = planned(FOUR, table=1142, priority=3, mark=0x80, port=9000)
     assert {route.table for route in found.wanted.routes} == {1142}
-    assert [(r.table, r.priority, r.mark, r.mask, r.port) for r in found.wanted.rules] == [
-        (1142, 3, 0x80, 0x80, 0),
-        (1142, 2, 0, 0, 9000),
-        (254, 1, 0, 0, 9001),
+    assert [
+        (r.table, r.priority, r.mark, r.mask, r.port, r.source_port) for r in found.wanted.rules
+    ] == [
+        (1142, 3, 0x80, 0x80, 0, 0),
+        (1142, 2, 0, 0, 9000, 0),
+        (1142, 2, 0, 0, 0, 9000),
+        (254, 1, 0, 0, 9001, 0),
     ]
     assert found.marking
     assert found.marking.mark == 0x80
 
 
 def test_without_a_pod_of_its_own_nothing_is_probed() -> None:
-    assert len(planned(FOUR, SIX, probes={4: PROBES[4]}).wanted.rules) == 4
+    assert len(planned(FOUR, SIX, probes={4: PROBES[4]}).wanted.rules) == 5
     assert {rule.mark for rule in planned(FOUR, SIX, probes={}).wanted.rules} == {0x01000000}
 
 
@@ -89,7 +97,9 @@ def test_who_only_watches_marks_nothing() -> None:
     found = planned(FOUR, SIX, marks=False)
     assert found.marking is None
     assert {(rule.mark, rule.mask) for rule in found.wanted.rules} == {(0, 0)}
-    assert {rule.port for rule in found.wanted.rules} == {9754, 9755}
+    assert {(rule.port, rule.source_port) for rule in found.wanted.rules} == {
+        (9754, 0), (0, 9754), (9755, 0)
+    }  # fmt: skip
     assert found.wanted.routes == planned(FOUR, SIX).wanted.routes
 
 
@@ -108,6 +118,6 @@ def test_without_any_peer_there_is_nothing() -> None:
 def test_every_rule_is_recognised_as_ours_and_none_leads_pods_into_main(*, marks: bool) -> None:
     for rule in planned(FOUR, SIX, marks=marks).wanted.rules:
         assert rule.protocol == 142
-        assert rule.mark or rule.port  # nothing of ours is about every packet
+        assert rule.mark or rule.port or rule.source_port  # nothing of ours is about every packet
         assert rule.priority < 32766
         assert rule.table == 142 or rule.port
