@@ -1,6 +1,6 @@
 """The agent's part in rail-hostgw: direct paths that are proven all the time.
 
-`path`, `measuring`, `pairing`, `echo`, `conversation` and `table` decide, and are pure; `probe`,
-`sockets`, `keeper` and `guard` act; `prover` brings them together, and `part` is what the agent
-sees.  ADR 19 says why it is so, and ADR 20 of the guard.
+`path`, `measuring`, `pairing`, `peers`, `conversation`, `echo` and `table` decide, and are pure;
+`probe`, `sockets`, `post`, `keeper`, `guard` and `air` act; `prover` brings them together, and
+`part` is what the agent sees.  ADR 19 says why it is so, and ADR 20 of the guard.
 """

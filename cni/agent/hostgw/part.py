@@ -95,7 +95,7 @@ class HostgwPart:
         yield from self._air.figures()
         yield Family.of(
             "hostgw_refused_messages", "Messages that were not taken.",
-            {(why,): n for why, n in self._prover.refused.items()}, "why", kind="counter",
+            {(why,): n for why, n in self._prover.post.refused.items()}, "why", kind="counter",
         )  # fmt: skip
         yield Family.of(
             "hostgw_healed", "What another program had removed, and was put back.",

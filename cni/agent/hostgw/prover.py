@@ -10,21 +10,21 @@ from selectors import EVENT_READ, DefaultSelector
 from threading import Event
 
 from cni import __version__
-from cni.agent.hostgw import echo, table
-from cni.agent.hostgw.echo import EchoError, UnknownKeyError, Way
+from cni.agent.hostgw import table
+from cni.agent.hostgw.echo import Way
 from cni.agent.hostgw.guard import Guard
 from cni.agent.hostgw.keeper import AGAIN, Keeper
 from cni.agent.hostgw.keys import Keys
 from cni.agent.hostgw.pairing import Own
 from cni.agent.hostgw.path import State
-from cni.agent.hostgw.peers import Letter, Peers
+from cni.agent.hostgw.peers import Peers
+from cni.agent.hostgw.post import Post
 from cni.agent.hostgw.probe import Attached
 from cni.agent.hostgw.settings import HostgwSettings, Mode
 from cni.agent.hostgw.sockets import Sockets
 from cni.hostgw.node import Node
 from cni.hostgw.prospect import Prospect, look_around
 from cni.hostgw.uplink import radios
-from cni.kernel.datagrams import Datagram
 from cni.kernel.types import KernelError, Network
 from cni.kernel.watching import Watch
 from cni.protocol.errors import CniError
@@ -35,6 +35,10 @@ _SLICE = 10.0
 """Seconds of one run."""
 _FINEST = 0.1
 """Seconds between two decisions, at most."""
+_COARSEST = 0.5
+"""The same while no direct path is wanted."""
+_AFTER_A_FAILURE = 1.0
+"""Seconds until the next run."""
 _PERIOD = 10.0
 """Seconds after which it is looked even if nothing is new."""
 _SETTLING = 0.05
@@ -64,14 +68,12 @@ class Prover:
     ) -> None:
         self._node = node
         self._settings = settings
-        self._read_keys = keys
-        self._keys: Keys | None = None
         self._read_attached = attached
         self._ended = Event()
+        self._has_left = False
         self._open = ExitStack()
         self._selector = self._open.enter_context(DefaultSelector())
         self._watch: Watch | None = None
-        self._sockets = Sockets(node.kernel.host, settings, self._selector)
         self._own = Own()
         self._wanted: frozenset[Network] = frozenset()
         self._look_at, self._looked_at, self._look_took = 0.0, 0.0, 0.0
@@ -81,13 +83,10 @@ class Prover:
         """What the last look has found."""
         self.failure = ""
         """Why the last turn was not ended, in words: then nothing is asked, answered or marked."""
-        self.problem = ""
-        """Why no peer can be spoken to, in words."""
         self.keeper = Keeper(node, settings.table)
         self.guard = Guard(node.kernel.host, is_wanted=settings.spoof_guard)
         self.peers = Peers(settings.times, __version__)
-        self.refused = Counter[str]()
-        """Messages that were not taken, by why."""
+        self.post = Post(Sockets(node.kernel.host, settings, self._selector), self.peers, keys)
         self.switches = Counter[str]()
         """Changes of a path's state, by the new one."""
 
@@ -96,7 +95,7 @@ class Prover:
         """Why no path can be proven, or none used that is, in words."""
         keeper = self.keeper
         found = (
-            self.failure, self.problem, self.prospect.refusal, self._sockets.problem,
+            self.failure, self.post.problem, self.prospect.refusal, self.post.sockets.problem,
             keeper.cannot_mark, keeper.problem, self.guard.problem,
         )  # fmt: skip
         return list(filter(None, found))
@@ -121,11 +120,17 @@ class Prover:
             until = self.now() + _SLICE
             while not self._ended.is_set() and self.now() < until:
                 self.turn()
-                self._hear(self.now() + self._tick)
-        except BaseException:
+                self._hear(self.now() + self._pause)
+        except (CniError, OSError):
             self._look_at = 0.0
-            self._ended.wait(1)  # else a defect would keep the processor busy
+            self._hear(self.now() + _AFTER_A_FAILURE)  # peers prove their paths all the same
             raise
+        except BaseException:
+            self._ended.wait(_AFTER_A_FAILURE)  # else a defect would keep the processor busy
+            raise
+        finally:
+            if self._ended.is_set():
+                self._leave()
 
     def interrupt(self) -> None:
         """Let `run` return soon; it is not called again."""
@@ -138,17 +143,29 @@ class Prover:
     def close(self) -> None:
         """Send nothing straight any more, say goodbye, and take everything back."""
         try:
-            if self._watch:  # else nothing of ours is there
-                self.keeper.remove_marks()
-                for letter in self.peers.farewells():
-                    self._send(letter)
-                self.guard.withdraw()
-                self.keeper.withdraw()
+            self._leave()
+        finally:
+            self.post.sockets.close()
+            self._open.close()
+
+    def _leave(self) -> None:
+        """Leave, unless that is done: in the round's own thread, which nobody holds up."""
+        if self._watch is None or self._has_left:  # else nothing of ours is there
+            return
+        self._has_left = True
+        try:
+            self.keeper.remove_marks()
+            for letter in self.peers.farewells():
+                self.post.send(letter, self.now())
+            self.guard.withdraw()
+            self.keeper.withdraw()
         except (CniError, KernelError) as error:
             log.warning("routes and rules stay, which nothing is marked for: %s", error)
-        finally:
-            self._sockets.close()
-            self._open.close()
+
+    @property
+    def _pause(self) -> float:
+        """Seconds until the next turn: where nobody is wanted there is less to decide."""
+        return self._tick if self._wanted else _COARSEST
 
     # ── One turn ─────────────────────────────────────────────────────────────────────────────
 
@@ -176,12 +193,12 @@ class Prover:
         if now >= max(self._look_at, self._looked_at + max(_SPACING, _SHARE * self._look_took)):
             self._look(now)
         for letter in self.peers.ask(now):
-            self._send(letter)
+            self.post.send(letter, self.now())
         self._settle(self.now())  # a look may take its time
 
     def _look(self, now: float) -> None:
         self._look_at, self._looked_at = now + _PERIOD, now
-        self._renew_keys()
+        self.post.renew_keys()
         self.prospect = seen = look_around(self._node.kernel.host, self._settings)
         attached, no_probe = self._read_attached()
         uplinks = {each.uplink.name for each in seen.candidates}
@@ -192,7 +209,7 @@ class Prover:
         self.peers.see(candidates, {**seen.distant, **seen.refused}, self._own, now)
         self.peers.settle(self.now())
         self._keep(self.now())
-        self._sockets.follow({each.source for each in seen.candidates}, attached)
+        self.post.sockets.follow({each.source for each in seen.candidates}, attached)
         self._look_took = self.now() - now
 
     def _keep(self, now: float) -> None:
@@ -239,49 +256,7 @@ class Prover:
 
     def receive(self, way: Way) -> None:
         """Take what has come on a way."""
-        for datagram in self._sockets.receive(way):
-            if self._keys is None:
-                self.refused["no key"] += 1
-                continue
-            try:
-                message = echo.unpack(datagram.data, self._keys)
-            except EchoError as error:
-                self.refused[str(error)] += 1
-                if isinstance(error, UnknownKeyError):
-                    self.peers.misunderstand(datagram.source, self.now())
-                continue
-            if message.way is not way:
-                self.refused["astray"] += 1
-                continue
-            if not self.peers.knows(message, datagram.source):
-                self.refused["stranger"] += 1
-                continue
-            if answer := self.peers.take(message, datagram.source, self.now()):
-                self._reply(answer, datagram)
-
-    def _send(self, letter: Letter) -> None:
-        """Send a message that answers none."""
-        if self._keys:
-            data = echo.pack(letter.echo, self._keys.own, letter.size)
-            self._sockets.ask(data, letter, self.now())
-
-    def _reply(self, letter: Letter, request: Datagram) -> None:
-        """Send an answer; it is as long as its request, and never longer."""
-        if self._keys:
-            data = echo.pack(letter.echo, self._keys.own, len(request.data))
-            if len(data) <= len(request.data):
-                self._sockets.answer(data, letter, request.port)
-
-    def _renew_keys(self) -> None:
-        """Read the keys again: they may have been rotated; bad ones do not replace good ones."""
-        problem = ""
-        try:
-            self._keys = self._read_keys()
-        except CniError as error:
-            problem = str(error)
-        if problem and problem != self.problem:
-            log.error("%s", problem)
-        self.problem = problem
+        self.post.receive(way, self.now())
 
     def _tell(self) -> None:
         """Log and count the changes since the last time."""

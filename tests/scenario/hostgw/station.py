@@ -135,7 +135,7 @@ class Station(Host):
     def die(self) -> None:
         """Let go of what a process has, when it is no more."""
         if self.prover:
-            self.prover._sockets.close()
+            self.prover.post.sockets.close()
             self.prover._open.close()
         self.prover, self.crash_in = None, None
         self.detach()

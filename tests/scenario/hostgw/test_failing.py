@@ -74,7 +74,7 @@ def test_messages_that_nobody_could_be_from_are_counted(air: Air) -> None:
     with other.outside():
         other.be_at(77)  # which flannel does not tell anybody
     air.pass_time(10)
-    assert one.prover.refused["stranger"]
+    assert one.prover.post.refused["stranger"]
 
 
 def test_its_log_names_the_rules_by_what_they_say(
