@@ -77,11 +77,6 @@ class Agents:
         said = self._agents[node].peers()
         return {said[peer.pod_network(family)]["why"] for family in OVERLAYS}
 
-    def lasting(self, node: Node, peer: Node) -> float:
-        """Return for how many seconds the path has been what it is, of either family."""
-        said = self._agents[node].peers()
-        return min(float(said[peer.pod_network(family)]["seconds"]) for family in OVERLAYS)
-
     def stop(self, logs: Path) -> None:
         """End them in peace, and keep their logs; none has found a defect of its own."""
         try:
