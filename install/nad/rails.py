@@ -63,11 +63,7 @@ def _by_subnets(subject: Subject, rails: list[DeclaredRail]) -> DeclaredRail | N
     near = [
         rail
         for rail in rails
-        if any(
-            mine.version == theirs.version and mine.overlaps(theirs)
-            for mine in subnets(subject)
-            for theirs in rail.subnets
-        )
+        if any(mine.overlaps(theirs) for mine in subnets(subject) for theirs in rail.subnets)
     ]
     return near[0] if len(near) == 1 else None
 

@@ -49,6 +49,23 @@ def test_with_the_node_file_it_is_what_render_writes() -> None:
     assert lint([], measure) == []
 
 
+def test_what_the_addresses_are_of() -> None:
+    static = {"type": "static", "addresses": [5, {"address": "10.60.0.7/16"}]}
+    local = {"type": "host-local"}
+    for ipam, words in ((static, "address of 10.60.0.0/16"), (local, "addresses of its subnet")):
+        assert any(words in one.finding.what for one in judged(nad(sound(ipam=ipam))))
+
+
+def test_a_nad_that_cannot_be_read_is_known_by_its_name() -> None:
+    (found,) = judged(nad("{", name="sto-b"), declared=True)
+    assert '"fabric": "storage",\n        "rail": "sto-b"' in found.right
+    assert "rdma/hca_sto_b" in found.right
+    (found,) = judged(nad("{", name="other"), declared=True)
+    assert found.right == ""
+    (found,) = judged(nad("{", name="sto-b"))
+    assert found.right == ""
+
+
 HOST_LOCAL = {"type": "host-local", "subnet": "10.60.0.0/16"}
 WHEREABOUTS = {"type": "whereabouts", "range": "10.60.0.0/16"}
 
@@ -86,6 +103,37 @@ def routes(*dsts: str) -> dict[str, Any]:
             (16, "error", "static"),
         ]),
         ({"ipam": {"type": "static"}}, []),
+        ({"ipam": {"type": "static", "addresses": [5]}}, [
+            (16, "error", "static"), (18, "error", "malformed"),
+        ]),
+        ({"ipam": {"type": "static", "addresses": [{"address": "10.60.0.7"}]}}, [
+            (16, "error", "static"), (19, "error", "malformed"),
+        ]),
+        ({"ipam": {"type": "static", "addresses": [
+            {"address": "10.60.0.7/16", "gateway": "10.61.0.1"},
+        ]}}, [(16, "error", "static"), (20, "error", "malformed")]),
+        ({"ipam": {"type": "host-local", "ranges": 5}}, [
+            (16, "error", "host-local"), (17, "error", "malformed"),
+        ]),
+        ({"ipam": {"type": "host-local", "ranges": [[]]}}, [
+            (16, "error", "host-local"), (17, "error", "malformed"),
+        ]),
+        ({"ipam": {"type": "host-local", "ranges": [5]}}, [
+            (16, "error", "host-local"), (17, "error", "malformed"),
+        ]),
+        ({"ipam": ranges(rangeStart="10.61.0.1", rangeEnd="10.60.0.9")}, [
+            (16, "error", "host-local"), (21, "error", "malformed"),
+        ]),
+        ({"ipam": {**WHEREABOUTS, "gateway": "10.61.0.1"}}, [
+            (16, "warning", "whereabouts"), (18, "error", "malformed"),
+        ]),
+        ({"ipam": {**WHEREABOUTS, "gateway": "10.60.0.1"}}, [(16, "warning", "whereabouts")]),
+        ({"ipam": {"type": "whereabouts", "gateway": "10.60.0.1"}}, [
+            (15, "error", "malformed"), (16, "warning", "whereabouts"),
+        ]),
+        ({"ipam": {"type": "rail-ipam", "rails": {"a": "10.60.0.0/16"}, "rail": []}}, [
+            (20, "error", "malformed"),
+        ]),
         ({"ipam": {"type": "dhcp", "routes": [5]}}, [(17, "warning", "unknown-key")]),
         ({"ipam": {**HOST_LOCAL, "routes": [{"dst": "10.60"}]}}, [
             (16, "error", "host-local"), (20, "error", "malformed"),
