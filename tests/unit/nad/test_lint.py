@@ -128,6 +128,12 @@ def routes(*dsts: str) -> dict[str, Any]:
             (16, "warning", "whereabouts"), (18, "error", "malformed"),
         ]),
         ({"ipam": {**WHEREABOUTS, "gateway": "10.60.0.1"}}, [(16, "warning", "whereabouts")]),
+        ({"ipam": {**WHEREABOUTS, "exclude": ["10.60.0.1", "10.60.1.0/24"]}}, [
+            (16, "warning", "whereabouts"),
+        ]),
+        ({"ipam": {"type": "whereabouts", "ipRanges": [{"range": "10.60.0.0/16"}, 5]}}, [
+            (16, "warning", "whereabouts"), (21, "error", "malformed"),
+        ]),
         ({"ipam": {"type": "whereabouts", "gateway": "10.60.0.1"}}, [
             (15, "error", "malformed"), (16, "warning", "whereabouts"),
         ]),
