@@ -12,7 +12,7 @@ PYTEST_ENVIRONMENT = {
     "RAILCNI_LAB": "1",  # else the suite is not collected
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # importing them takes the guest seconds
 }
-SECONDS = 900
+SECONDS = 1500
 """After which pytest is stopped, while there is time to bring back what it has found."""
 RESULT = "bench.json"
 """What a measurement leaves among the results."""
