@@ -1,8 +1,8 @@
 """Marks that expire: the part of the kernel's contract that nftables keeps.
 
-A packet for a network that is marked as proven gets some bits into its mark, by which a rule finds
-it.  Each network is in a set with a time of its own, after which the kernel forgets it by itself:
-so a program that has died, or hangs, marks nothing for long.
+A packet from a network of ours, for one that is marked as proven, gets some bits into its mark, by
+which a rule finds it.  Each network is in a set with a time of its own, after which the kernel
+forgets it by itself: so a program that has died, or hangs, marks nothing for long.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SHORTEST = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Marking:
-    """A table that marks what the host sends and forwards to some networks.
+    """A table that marks what the host sends and forwards from some networks to others.
 
     One for each version, of the families `ip` and `ip6`: `inet` can mark what the host itself
     sends from Linux 5.2 on.
@@ -31,6 +31,8 @@ class Marking:
     """The bits that are set; the others of a packet's mark stay."""
     sizes: frozenset[tuple[int, int]]
     """Version and prefix length of the networks that it can hold."""
+    sources: frozenset[Network]
+    """From where a packet must come to be marked; of a version without one, none is."""
 
 
 class Marks(Protocol):

@@ -95,10 +95,7 @@ def has_rules(found: Iterable[bytes], marking: Marking, version: int) -> bool:
     for stated in _of(found, marking.table):
         rule = _expressions(stated.get(nfta.RULE_EXPRESSIONS, b""))
         listed.setdefault(as_text(stated[nfta.RULE_CHAIN]), []).append(rule)
-    expected = [
-        nft_marking.expressions(version, length, marking.mark)
-        for length in nft_marking.lengths(marking, version)
-    ]
+    expected = nft_marking.rules(marking, version)
     return listed.keys() == names and all(
         len(rules) == len(expected) and all(map(_says, rules, expected))
         for rules in listed.values()

@@ -4,7 +4,8 @@
         set prefix24 { type ipv4_addr; flags timeout; }
         chain prerouting {
             type filter hook prerouting priority -50; policy accept;
-            ip daddr & 255.255.255.0 @prefix24 counter meta mark set meta mark | 0x40
+            ip saddr & 255.255.255.0 == 10.42.0.0
+                ip daddr & 255.255.255.0 @prefix24 counter meta mark set meta mark | 0x40
         }
         chain output {
             type route hook output priority -50; policy accept;
@@ -13,7 +14,8 @@
     }
 
 and `ip6` likewise: of family `inet` there is no `type route` before Linux 5.2.  After the
-translation of destinations (-100), so that a Service's packet is judged by its pod's address.
+translation of destinations (-100), so that a Service's packet is judged by its pod's address, and
+before that of sources (100): by whom it is from, and not by what it is masqueraded as.
 
 Source: the kernel's nf_tables.h.  Pure.
 """
@@ -37,7 +39,7 @@ CHAINS = (
     Chain("prerouting", "filter", nft_tables.PREROUTING, _PRIORITY),
     Chain("output", "route", nft_tables.OUTPUT, _PRIORITY),
 )
-_DESTINATIONS = {4: 16, 6: 24}
+_SOURCES, _DESTINATIONS = {4: 12, 6: 8}, {4: 16, 6: 24}
 """Where it is in a packet's header, in bytes."""
 _WHOLE_MARK = 0xFFFF_FFFF
 _MARK = struct.Struct("=I")
@@ -63,11 +65,9 @@ def replace_requests(marking: Marking, found: Iterable[int]) -> list[Request]:
             for identity, length in enumerate(sizes, 1)
         ]
         requests += [
-            nft_tables.add_rule(
-                version, table, chain.name, expressions(version, length, marking.mark)
-            )
+            nft_tables.add_rule(version, table, chain.name, rule)
             for chain in CHAINS
-            for length in sizes
+            for rule in rules(marking, version)
         ]
     return requests
 
@@ -96,12 +96,24 @@ def set_name(length: int) -> str:
     return f"{STEM}{length}"
 
 
-def expressions(version: int, length: int, mark: int) -> list[Expression]:
-    """Return `ip daddr & MASK @prefixN counter meta mark set meta mark | MARK`."""
+def rules(marking: Marking, version: int) -> list[list[Expression]]:
+    """Return what each chain of one version says: a rule for each source and prefix length."""
+    sources = sorted(source for source in marking.sources if source.version == version)
     return [
-        nft_expressions.load_payload(
-            nft_expressions.NETWORK_HEADER, _DESTINATIONS[version], LENGTHS[version]
-        ),
+        expressions(source, length, marking.mark)
+        for source in sources
+        for length in lengths(marking, version)
+    ]
+
+
+def expressions(source: Network, length: int, mark: int) -> list[Expression]:
+    """Return a rule: `ip saddr SOURCE ip daddr & MASK @prefixN counter meta mark set …`."""
+    version = source.version
+    return [
+        _load(version, _SOURCES),
+        *nft_tables.cut(version, source.prefixlen),
+        nft_expressions.equals(source.network_address.packed),
+        _load(version, _DESTINATIONS),
         *nft_tables.cut(version, length),
         nft_expressions.is_in(set_name(length)),
         nft_expressions.count(),
@@ -109,6 +121,13 @@ def expressions(version: int, length: int, mark: int) -> list[Expression]:
         nft_expressions.bitwise(_MARK.pack(~mark & _WHOLE_MARK), _MARK.pack(mark)),
         nft_expressions.set_meta(nft_expressions.META_MARK),
     ]
+
+
+def _load(version: int, places: Mapping[int, int]) -> Expression:
+    """Return `ip saddr` or `ip daddr`."""
+    return nft_expressions.load_payload(
+        nft_expressions.NETWORK_HEADER, places[version], LENGTHS[version]
+    )
 
 
 def words(verb: str, table: str, networks: Iterable[Network] = ()) -> str:

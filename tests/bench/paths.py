@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_network
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -168,11 +169,12 @@ def _reconciling(large: _Large, rounds: int) -> Iterator[Comparison]:
     _empty(node, settings)
 
 
+_OWN_PODS = frozenset({ip_network("10.42.0.0/24")})
 _REPLACE = "route replace 10.99.0.0/24 via 192.168.0.3 dev uplink table 1142"
 
 
 def _keep(keeper: Keeper, settings: HostgwSettings, seen: Prospect) -> None:
-    plan = table.plan(seen.candidates, seen.known, {}, settings, marks=True)
+    plan = table.plan(seen.candidates, seen.known, {}, _OWN_PODS, settings)
     keeper.keep(plan, seen.candidates, float(next(_containers)) * _DAY)
 
 

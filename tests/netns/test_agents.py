@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import combinations
@@ -12,10 +13,10 @@ import pytest
 from tests.netns.agent import wait_until
 from tests.netns.cluster import Node
 from tests.netns.conftest import TIMES
-from tests.netns.flannel import OVERLAYS, UPLINK
+from tests.netns.flannel import OVERLAYS
 from tests.netns.namespace import Namespace
 from tests.netns.scene import DIRECT, Scene
-from tests.netns.traffic import COUNT, PORT, Talk, encapsulated, listening, ping
+from tests.netns.traffic import COUNT, PORT, Talk, counted, encapsulated, listening, ping
 from tests.netns.troubles import agent_is_upgraded, direct_path_is_blocked
 
 pytestmark = pytest.mark.netns
@@ -108,33 +109,38 @@ def test_what_an_agent_has_marked_expires_while_it_hangs(scene: Scene) -> None:
         scene.agents[1].send(signal.SIGCONT)
 
 
-def test_of_translated_connections_only_those_with_a_source_of_their_own_are_reset(
+def test_translated_connections_stay_on_the_overlay_and_all_outlive_a_switch(
     scene: Scene,
 ) -> None:
     one, two, *_ = scene.nodes
     scene.stop()
     scene.cluster.lan.ip("address", "replace", "192.168.1.1/24", "dev", "lan")
+    port = (one.address(4), NODE_PORT)
+    translated = (scene.cluster.lan, *port), (one.host, *port)
+    places = *translated, to_pod(one.host, two), to_pod(one.pod, two)
     with node_port(one, two), listening(two.pod):
-        client = (scene.cluster.lan, one.address(4), NODE_PORT)
-        with talks(client, to_pod(one.host, two), to_pod(one.pod, two)) as (
-            masqueraded, from_host, from_pod,
-        ):  # fmt: skip
+        with talks(*places) as connections:
             scene.settle()
-            assert "reset" in masqueraded.failure()
-            assert from_host.end().longest < STALL
-            assert from_pod.end().longest < STALL
-        with talks(client) as (again,):
-            assert again.end().count > 0
+            for connection in connections:
+                assert connection.end().longest < STALL
+        for place, is_encapsulated in zip(places, (True, True, False, False), strict=True):
+            with counted(one) as overlay, talks(place) as (connection,):
+                time.sleep(1)
+                exchanges = connection.end().count
+            assert exchanges > 40
+            assert (overlay["sent"] > exchanges) is is_encapsulated
 
 
 @contextmanager
 def node_port(node: Node, target: Node) -> Iterator[None]:
     """Have a node hand its port on to another node's pod, in its own name, as kube-proxy does."""
     pod = target.pod_address(4)
+    hands_on = ("-d", node.address(4), "-p", "tcp", "--dport", str(NODE_PORT),
+                "-j", "DNAT", "--to-destination", f"{pod}:{PORT}")  # fmt: skip
     rules = (
-        ("PREROUTING", "-i", UPLINK, "-p", "tcp", "--dport", str(NODE_PORT),
-         "-j", "DNAT", "--to-destination", f"{pod}:{PORT}"),
-        ("POSTROUTING", "-s", "192.168.1.1", "-d", pod, "-j", "MASQUERADE"),
+        ("PREROUTING", *hands_on),
+        ("OUTPUT", *hands_on),
+        ("POSTROUTING", "-s", "192.168.1.0/24", "-d", pod, "-j", "MASQUERADE"),
     )  # fmt: skip
     with ExitStack() as ending:
         for rule in rules:

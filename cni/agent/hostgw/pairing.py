@@ -24,6 +24,8 @@ class Own:
     """Why there is none."""
     mtu: int = 0
     """Of its link, in octets: no pod here sends more at once; 0 while it is not known."""
+    networks: frozenset[Network] = frozenset()
+    """Those that it is in: what is from there are this node's pods."""
 
     def is_wireless(self, candidate: Candidate) -> bool:
         """Return whether the uplink that leads to a peer is a radio."""

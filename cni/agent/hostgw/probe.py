@@ -19,7 +19,7 @@ from typing import Any
 from cni.delegate.chain import Chain
 from cni.delegate.program import Target
 from cni.kernel.interface import Kernel, Namespace
-from cni.kernel.types import Address
+from cni.kernel.types import Address, Interface, Network
 from cni.protocol.errors import CniError, Code
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,8 @@ class Attached:
     namespace: Namespace
     addresses: Mapping[int, Address]
     """By IP version."""
+    networks: frozenset[Network]
+    """Those that they are in: this node's own pod networks."""
     result: Mapping[str, Any]
     """What the plugins have made of it."""
     mtu: int = 0
@@ -125,14 +127,16 @@ class Probe:
             namespace = made.enter_context(self._kernel.new_namespace())
             result = chain.add(self._target(namespace.path))
             try:
-                addresses = _addresses(result)
+                interfaces = _interfaces(result)
             except CniError:
                 self._delete(chain, namespace.path, result)
                 raise
             link = namespace.find(_IFNAME)
             self._undo = made.pop_all()
         self._chain = chain
-        self.attached = Attached(namespace, addresses, result, link.mtu if link else 0)
+        addresses = {version: interface.ip for version, interface in interfaces.items()}
+        networks = frozenset(interface.network for interface in interfaces.values())
+        self.attached = Attached(namespace, addresses, networks, result, link.mtu if link else 0)
         shown = ", ".join(map(str, addresses.values()))
         log.info("paths are proven from %s, a pod of the network %s", shown, chain.name)
 
@@ -175,12 +179,12 @@ class Probe:
         self.problem = problem
 
 
-def _addresses(result: Mapping[str, Any]) -> dict[int, Address]:
-    """Return the first address of each family (CniError: 999 when there is none)."""
-    found: dict[int, Address] = {}
+def _interfaces(result: Mapping[str, Any]) -> dict[int, Interface]:
+    """Return the first address of each family, with its prefix (CniError: 999 without any)."""
+    found: dict[int, Interface] = {}
     try:
         for each in result.get("ips") or ():
-            address = ip_interface(each["address"]).ip
+            address = ip_interface(each["address"])
             found.setdefault(address.version, address)
     except (TypeError, KeyError, ValueError):
         found = {}

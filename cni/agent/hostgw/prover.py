@@ -204,7 +204,8 @@ class Prover:
         uplinks = {each.uplink.name for each in seen.candidates}
         wireless = radios(uplinks, self._settings.uplink.wireless, self._node.sysfs)
         probes, mtu = (attached.addresses, attached.mtu) if attached else ({}, 0)
-        self._own = Own(self.mode, wireless, probes, no_probe, mtu)
+        networks = attached.networks if attached else frozenset()
+        self._own = Own(self.mode, wireless, probes, no_probe, mtu, networks)
         candidates = {each.peer.cidr: each for each in seen.candidates}
         self.peers.see(candidates, {**seen.distant, **seen.refused}, self._own, now)
         self.peers.settle(self.now())
@@ -218,9 +219,8 @@ class Prover:
         self._wanted = frozenset(candidate.peer.cidr for candidate in wanted)
         self.guard.renew(wanted)
         plan = table.plan(
-            wanted, self.prospect.known, self._own.probes, self._settings,
-            marks=self._settings.mode != "observe",
-        )  # fmt: skip
+            wanted, self.prospect.known, self._own.probes, self._own.networks, self._settings
+        )
         for network in self.keeper.keep(plan, self.prospect.candidates, now):
             self.peers.restart(network, "its direct way has just been made", self.now())
         if self.keeper.missing:

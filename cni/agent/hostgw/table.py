@@ -33,9 +33,8 @@ def plan(
     candidates: Collection[Candidate],
     known: Iterable[Network],
     probes: Mapping[int, Address],
+    sources: frozenset[Network],
     settings: HostgwSettings,
-    *,
-    marks: bool,
 ) -> Plan:
     """Return what the kernel is to hold.
 
@@ -43,9 +42,11 @@ def plan(
         candidates: those that a direct path is wanted to, proven or not.
         known: the pod networks of everybody that may be next door.
         probes: this node's own pod, by IP version.
-        settings: the numbers that are ours.
-        marks: whether anything may be marked; otherwise it is only watched.
+        sources: this node's own pod networks: what is from elsewhere (a Service's masqueraded
+            traffic) is not marked.
+        settings: the numbers that are ours, and whether anything may be marked.
     """
+    marks = settings.mode != "observe"
     place = Place(settings.table, settings.priority, settings.pod_networks)
     routes = tuple(decision.route(candidate, place) for candidate in candidates)
     versions = sorted({candidate.peer.cidr.version for candidate in candidates})
@@ -53,8 +54,8 @@ def plan(
         rule for version in versions for rule in _rules(version, probes, settings, marks=marks)
     ]
     sizes = frozenset((network.version, network.prefixlen) for network in known)
-    marking = Marking(MARKS, settings.mark, sizes) if marks and sizes else None
-    return Plan(Wanted(routes, tuple(rules)), marking)
+    marking = Marking(MARKS, settings.mark, sizes, sources)
+    return Plan(Wanted(routes, tuple(rules)), marking if marks and sizes and sources else None)
 
 
 def _rules(

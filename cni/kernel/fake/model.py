@@ -118,6 +118,10 @@ class MarkingTable:
         """Return whether there is a set for it."""
         return (network.version, network.prefixlen) in self.marking.sizes
 
+    def is_about(self, source: Address) -> bool:
+        """Return whether there is a rule for what comes from an address."""
+        return self.marks and any(source in network for network in self.marking.sources)
+
     def left(self, now: int) -> dict[Network, float]:
         """Return what is marked at this time, and for how many more seconds."""
         return {n: (end - now) / SECOND for n, end in self.until.items() if end > now}

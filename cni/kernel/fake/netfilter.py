@@ -48,11 +48,17 @@ class Netfilter(ABC):
             for network, origin in table.left(self.machine.now).items()
         )
 
-    def mark_of(self, destination: Address, *, path: str = HOST) -> int:
-        """Return the mark that a packet gets on its way to a destination, sent or forwarded."""
+    def mark_of(self, source: Address, destination: Address, *, path: str = HOST) -> int:
+        """Return the mark that a packet gets on its way, sent or forwarded.
+
+        Args:
+            source: of the packet.
+            destination: after its translation.
+            path: of the namespace.
+        """
         mark = 0
         for table in self._at(path).markings.values():
-            marked = table.left(self.machine.now) if table.marks else {}
+            marked = table.left(self.machine.now) if table.is_about(source) else {}
             if any(destination in network for network in marked):
                 mark |= table.marking.mark
         return mark

@@ -24,11 +24,19 @@ from tests.contract.kernel.worlds import LinuxWorld, get
 pytestmark = pytest.mark.netns
 
 TABLE, PORT, MARK = "rail-test", 7777, 0x4000_0040
-MARKING = Marking(TABLE, MARK, frozenset({(4, 24), (4, 30), (6, 64), (6, 128)}))
+PODS = {4: ip_network("10.42.0.0/24"), 6: ip_network("fd00:42::/64")}
+SIZES = frozenset({(4, 24), (4, 30), (6, 64), (6, 128)})
+MARKING = Marking(TABLE, MARK, SIZES, frozenset(PODS.values()))
 ANYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
 THERE = {4: "10.42.1.1", 6: "fd00:42:0:1::1"}
 MARKED = {4: "10.42.1.0/24", 6: "fd00:42:0:1::/64"}
 SMALL = {4: "10.42.1.0/30", 6: "fd00:42:0:1::1/128"}
+HOSTS = {4: "10.42.0.1", 6: "fd00:42::1"}
+OTHERS = {
+    "host": {4: "10.43.0.7", 6: "fd00:43::7"},
+    "pod": {4: "10.43.0.8", 6: "fd00:43::8"},
+}
+"""Addresses that they have as well, and that are in no pod network."""
 BESIDE = {4: "10.42.2.0/24", 6: "fd00:42:0:2::/64"}
 SO_MARK = 36
 _numbers = count()
@@ -59,17 +67,20 @@ class Node:
     pod: NetnsThread
     ends: dict[str, NetnsThread]
 
-    def way(self, version: int, *, forwarded: bool, mark: int = 0) -> set[str]:
-        """Send a packet there; return which way it has come."""
+    def way(
+        self, version: int, *, forwarded: bool, source: str = "", mark: int = 0
+    ) -> set[str]:  # fmt: skip
+        """Send a packet there, from a pod network or a source; return which way it has come."""
         family = socket.AF_INET if version == 4 else socket.AF_INET6
         sender = self.pod if forwarded else self.sender
+        source = source or ("" if forwarded else HOSTS[version])
         word = f"packet {next(_numbers)}".encode()
         with ExitStack() as open_ones:
             listeners = {
                 name: open_ones.enter_context(end.run(partial(_listen, family)))
                 for name, end in self.ends.items()
             }
-            sender.run(partial(_send, family, THERE[version], word, mark))
+            sender.run(partial(_send, family, source, THERE[version], word, mark))
             select.select(listeners.values(), [], [], 2)
             time.sleep(0.01)
             return {name for name, one in listeners.items() if _hears(one, word)}
@@ -82,8 +93,11 @@ def _listen(family: socket.AddressFamily) -> socket.socket:
     return listener
 
 
-def _send(family: socket.AddressFamily, address: str, word: bytes, mark: int) -> None:
+def _send(
+    family: socket.AddressFamily, source: str, address: str, word: bytes, mark: int
+) -> None:  # fmt: skip
     with socket.socket(family, socket.SOCK_DGRAM) as sender:
+        sender.bind((source, 0))
         sender.setsockopt(socket.SOL_SOCKET, SO_MARK, mark)
         sender.sendto(word, (address, PORT))
 
@@ -113,6 +127,10 @@ def node(linux: LinuxWorld) -> Iterator[Node]:
             _connect(linux, host, spaces[name], net)
         for version in (4, 6):
             host.add_rule(Rule(ip_network(ANYWHERE[version]), 142, 5000, mark=MARK, mask=MARK))
+            for name, others in OTHERS.items():
+                lo = get(spaces[name], "lo")
+                spaces[name].set_up(lo.index)
+                spaces[name].add_address(lo.index, ip_interface(others[version]))
         yield Node(host, threads["host"], threads["pod"], {n: threads[n] for n in ("old", "new")})
 
 
@@ -159,6 +177,29 @@ def test_a_marked_networks_packets_take_another_way_until_it_expires(
     assert node.way(version, forwarded=forwarded) == {"new"}
     time.sleep(1.1)
     assert node.way(version, forwarded=forwarded) == {"old"}
+
+
+@VERSIONS
+@pytest.mark.parametrize("forwarded", [True, False])
+def test_only_what_is_from_a_network_of_ours_is_marked(
+    node: Node, version: int, *, forwarded: bool
+) -> None:
+    def way(source: str = "") -> set[str]:
+        return node.way(version, forwarded=forwarded, source=source)
+
+    def mark(*sources: Network) -> None:
+        node.host.set_marking(replace(MARKING, sources=frozenset(sources)))
+        node.host.mark(TABLE, {ip_network(MARKED[version]): 60})
+
+    other = OTHERS["pod" if forwarded else "host"][version]
+    mark(*PODS.values())
+    assert (way(), way(other)) == ({"new"}, {"old"})
+    mark(*PODS.values(), ip_network(other))
+    assert (way(), way(other)) == ({"new"}, {"new"})
+    mark(ip_network(other))
+    assert (way(), way(other)) == ({"old"}, {"new"})
+    mark(PODS[10 - version])
+    assert (way(), way(other)) == ({"old"}, {"old"})
 
 
 @VERSIONS

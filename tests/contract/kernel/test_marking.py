@@ -13,7 +13,9 @@ from cni.kernel.marking import Marking
 from tests.contract.kernel.worlds import World, refuses
 
 TABLE = "rail-test"
-MARKING = Marking(TABLE, 0x40, frozenset({(4, 24), (4, 32), (6, 64), (6, 60)}))
+OWN, OWN6 = ip_network("10.42.0.0/24"), ip_network("fd00:42::/64")
+SIZES = frozenset({(4, 24), (4, 32), (6, 64), (6, 60)})
+MARKING = Marking(TABLE, 0x40, SIZES, frozenset({OWN, OWN6}))
 PEER, PEER6 = ip_network("10.42.1.0/24"), ip_network("fd00:42:0:1::/64")
 HOST, WIDE6 = ip_network("10.42.2.7/32"), ip_network("fd00:43:0:10::/60")
 ALL = [PEER, PEER6, HOST, WIDE6]
@@ -44,11 +46,28 @@ def test_a_table_is_recognised(pod: Namespace, table: str) -> None:
         replace(MARKING, sizes=MARKING.sizes - {(4, 32)}),
         replace(MARKING, sizes=MARKING.sizes | {(6, 48)}),
         replace(MARKING, sizes=frozenset({(4, 24), (4, 32)})),
+        replace(MARKING, sources=frozenset()),
+        replace(MARKING, sources=frozenset({OWN})),
+        replace(MARKING, sources=MARKING.sources | {ip_network("10.43.0.7/32")}),
+        replace(MARKING, sources=frozenset({OWN, ip_network("fd00:42::/63")})),
+        replace(MARKING, sources=frozenset({OWN6, ip_network("10.42.1.0/24")})),
     ):
         assert not pod.has_marking(other)
+        pod.set_marking(other)
+        assert pod.has_marking(other)
+        assert pod.has_marking(MARKING) is (other.table != TABLE)
+        pod.set_marking(MARKING)
 
     pod.mark(table, {PEER: 5, PEER6: 5})
     assert pod.has_marking(MARKING)
+
+
+def test_sources_of_a_version_without_a_set_are_nowhere(pod: Namespace) -> None:
+    narrow = replace(MARKING, sizes=frozenset({(4, 24)}))
+    pod.set_marking(narrow)
+
+    assert pod.has_marking(replace(narrow, sources=frozenset({OWN})))
+    assert not pod.has_marking(replace(narrow, sources=frozenset({OWN6})))
 
 
 def test_rules_that_somebody_removed_are_missed(world: World, pod: Namespace, table: str) -> None:

@@ -30,7 +30,7 @@ def way_of(
     ports: tuple[int, int] = (0, 0),
 ) -> Route | None:  # fmt: skip
     """Return how a kernel forwards a packet: rule by rule, with the mark that it gets."""
-    mark = station.kernel.mark_of(target)
+    mark = station.kernel.mark_of(source, target)
     for rule in station.host.rules():
         if (
             rule.source.version == target.version

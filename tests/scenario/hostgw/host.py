@@ -163,7 +163,7 @@ class Host:
             Rule(ANY[4], 142, 5000, others, 99),
             Rule(ANY[4], 143, 5000, others, 142),
         )
-        self.foreign_marking = Marking("others", 2, frozenset({(4, 24)}))
+        self.foreign_marking = Marking("others", 2, frozenset({(4, 24)}), frozenset({ANY[4]}))
         for each in self.foreign:
             if isinstance(each, Route):
                 self.host.add_route(each)

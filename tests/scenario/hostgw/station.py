@@ -94,7 +94,8 @@ class Station(Host):
                 namespace.add_address(end.index, own)
                 namespace.add_route(Route(ANY[version], end.index, place.pod(1)))
         pods = {version: place.pod(number) for version, place in self.places.items()}
-        self.attached = Attached(namespace, pods, {})
+        networks = frozenset(place.pods for place in self.places.values())
+        self.attached = Attached(namespace, pods, networks, {})
 
     def detach(self) -> None:
         """Take its pod away."""

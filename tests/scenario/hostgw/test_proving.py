@@ -10,8 +10,8 @@ import pytest
 from cni.agent.hostgw.echo import Way
 from cni.agent.hostgw.path import State
 from cni.hostgw.decision import MARKS
-from tests.scenario.hostgw.air import TICK, Air, read
-from tests.scenario.hostgw.host import UPLINK
+from tests.scenario.hostgw.air import TICK, Air, read, way_of
+from tests.scenario.hostgw.host import OVERLAY, UPLINK
 from tests.scenario.hostgw.proving import is_direct, proving, soon, states, take
 from tests.scenario.hostgw.station import LIMIT
 
@@ -24,6 +24,20 @@ def test_three_nodes_of_two_families(tmp_path: Path) -> None:
         rules = [r for r in station.host.rules() if r.protocol == 142]
         assert len([r for r in rules if r not in station.foreign]) == 8
         assert station.host.sysctl(f"ipv4/conf/{UPLINK}/rp_filter") == "2"
+
+
+def test_only_what_is_from_pods_or_the_overlays_address_goes_straight(tmp_path: Path) -> None:
+    air = proving(tmp_path, 2, (4, 6))
+    air.pass_time(10)
+    a, b = air.stations
+    for version, own in a.places.items():
+        target = b.places[version].pod(5)
+        ways = {
+            source: way_of(a, source, target, ip_protocol=6)
+            for source in (own.pod(5), own.overlay, a.addresses[version], b.places[version].pod(7))
+        }
+        links = [a.host.link(way.index) for way in ways.values() if way]
+        assert [link and link.name for link in links] == [UPLINK, UPLINK, OVERLAY, OVERLAY]
 
 
 def test_the_end_takes_everything_back_and_tells_the_others(air: Air) -> None:

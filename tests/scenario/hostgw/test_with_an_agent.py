@@ -17,7 +17,8 @@ from cni.protocol.errors import Code
 from tests.scenario.hostgw.worlds import PEERS, RESULT, UPLINK, MemoryWorld, World
 
 PODS = ip_network("10.42.1.0/24")
-MARKING = Marking(MARKS, 0x01000000, frozenset({(4, 24)}))
+SOURCES = frozenset({ip_network("10.42.0.0/24")})
+MARKING = Marking(MARKS, 0x01000000, frozenset({(4, 24)}), SOURCES)
 
 
 class Agent:
@@ -190,7 +191,7 @@ def test_a_table_without_a_mark_proves_nothing(memory: MemoryWorld) -> None:
 
 
 def test_nor_do_marks_of_others(memory: MemoryWorld) -> None:
-    memory.host.set_marking(Marking("others", 2, frozenset({(4, 24)})))
+    memory.host.set_marking(Marking("others", 2, frozenset({(4, 24)}), SOURCES))
     memory.host.mark("others", {PODS: 30.0})
     assert not is_proven_by_an_agent(memory.host)
 

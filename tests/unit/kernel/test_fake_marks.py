@@ -14,6 +14,7 @@ from cni.kernel.marking import Marking
 from cni.kernel.types import KernelError
 
 POD = "/run/netns/pod"
+OWN = ip_address("10.42.0.7")
 
 
 @pytest.fixture
@@ -25,7 +26,8 @@ def kernel() -> FakeKernel:
 
 @pytest.fixture
 def marking(kernel: FakeKernel) -> Marking:
-    marking = Marking("rail-test", 0x40, frozenset({(4, 24), (6, 64)}))
+    sources = frozenset({ip_network("10.42.0.0/24")})
+    marking = Marking("rail-test", 0x40, frozenset({(4, 24), (6, 64)}), sources)
     kernel.host.set_marking(marking)
     kernel.host.mark("rail-test", {ip_network("10.42.1.0/24"): 4})
     return marking
@@ -34,22 +36,23 @@ def marking(kernel: FakeKernel) -> Marking:
 def test_which_packets_are_marked(kernel: FakeKernel, marking: Marking) -> None:
     kernel.host.set_marking(replace(marking, table="rail-other", mark=0x80))
     inside, outside = ip_address("10.42.1.7"), ip_address("10.42.2.7")
-    assert (kernel.mark_of(inside), kernel.mark_of(outside)) == (0x40, 0)
-    assert kernel.mark_of(inside, path=POD) == 0
+    assert (kernel.mark_of(OWN, inside), kernel.mark_of(OWN, outside)) == (0x40, 0)
+    assert kernel.mark_of(OWN, inside, path=POD) == 0
+    assert kernel.mark_of(ip_address("192.168.1.10"), inside) == 0
     kernel.host.mark("rail-other", {ip_network("10.42.1.0/24"): 9})
-    assert kernel.mark_of(inside) == 0xC0
+    assert kernel.mark_of(OWN, inside) == 0xC0
 
     kernel.advance(4)
-    assert kernel.mark_of(inside) == 0x80
+    assert kernel.mark_of(OWN, inside) == 0x80
     kernel.flush_table("rail-other")
-    assert kernel.mark_of(inside) == 0
+    assert kernel.mark_of(OWN, inside) == 0
 
 
 def test_a_table_that_somebody_deleted(kernel: FakeKernel, marking: Marking) -> None:
     kernel.delete_table("rail-test")
 
     assert not kernel.host.has_marking(marking)
-    assert kernel.mark_of(ip_address("10.42.1.7")) == 0
+    assert kernel.mark_of(OWN, ip_address("10.42.1.7")) == 0
 
 
 def test_a_kernel_without_nftables(kernel: FakeKernel, marking: Marking) -> None:

@@ -18,7 +18,8 @@ from cni.kernel.nft_expressions import Expression
 from cni.kernel.nft_messages import nested, number, text
 from cni.kernel.types import KernelError
 
-MARKING = Marking("rail-test", 0x40, frozenset({(4, 24)}))
+PODS, PODS6 = ip_network("10.42.0.0/24"), ip_network("fd00:42::/64")
+MARKING = Marking("rail-test", 0x40, frozenset({(4, 24)}), frozenset({PODS, PODS6}))
 SOME = ip_network("10.42.1.0/24")
 ACK = 0x4
 
@@ -71,7 +72,7 @@ def rule(*expressions: Expression, chain: str, table: str = "rail-test") -> byte
 
 
 def test_a_rule_that_says_something_else_is_not_ours() -> None:
-    ours = nft_marking.expressions(4, 24, 0x40)
+    ours = nft_marking.expressions(PODS, 24, 0x40)
 
     def rules(*expressions: Expression) -> list[bytes]:
         return [rule(*ours, chain="output"), rule(*expressions, chain="prerouting")]

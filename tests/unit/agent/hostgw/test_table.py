@@ -15,6 +15,7 @@ from cni.kernel.types import MAIN_TABLE, Network, Route, Rule
 from tests.unit.agent.hostgw.cluster import OWN6, PEER, PEER6, near
 
 PROBES = {4: ip_address("10.42.0.9"), 6: ip_address("fd42::9")}
+OWN_PODS = frozenset({ip_network("10.42.0.0/24"), ip_network("fd42::/64")})
 ANY, ANY6 = ip_network("0.0.0.0/0"), ip_network("::/0")
 FOUR, SIX = near(), near("fd42:0:0:1::/64", PEER6, OWN6)
 UDP = 17
@@ -24,12 +25,12 @@ def planned(
     *candidates: Candidate,
     known: tuple[Network, ...] | None = None,
     probes: Any = PROBES,
-    marks: bool = True,
+    sources: frozenset[Network] = OWN_PODS,
     **keys: Any,
 ) -> Plan:
     known = tuple(c.peer.cidr for c in candidates) if known is None else known
     settings = HostgwSettings.model_validate(keys)
-    return plan(candidates, known, probes, settings, marks=marks)
+    return plan(candidates, known, probes, sources, settings)
 
 
 def test_one_peer() -> None:
@@ -50,7 +51,7 @@ def test_one_peer() -> None:
             ip_network("10.42.0.9/32"), MAIN_TABLE, 4998, protocol=142, ip_protocol=UDP, port=9755
         ),
     )
-    assert found.marking == Marking("rail-hostgw", 0x01000000, frozenset({(4, 24)}))
+    assert found.marking == Marking("rail-hostgw", 0x01000000, frozenset({(4, 24)}), OWN_PODS)
 
 
 def test_both_families() -> None:
@@ -94,7 +95,7 @@ def test_without_a_pod_of_its_own_nothing_is_probed() -> None:
 
 
 def test_who_only_watches_marks_nothing() -> None:
-    found = planned(FOUR, SIX, marks=False)
+    found = planned(FOUR, SIX, mode="observe")
     assert found.marking is None
     assert {(rule.mark, rule.mask) for rule in found.wanted.rules} == {(0, 0)}
     assert {(rule.port, rule.source_port) for rule in found.wanted.rules} == {
@@ -114,9 +115,13 @@ def test_without_any_peer_there_is_nothing() -> None:
     assert planned().wanted.routes == ()
 
 
-@pytest.mark.parametrize("marks", [True, False])
-def test_every_rule_is_recognised_as_ours_and_none_leads_pods_into_main(*, marks: bool) -> None:
-    for rule in planned(FOUR, SIX, marks=marks).wanted.rules:
+def test_where_nothing_is_from_nothing_is_marked() -> None:
+    assert planned(FOUR, SIX, probes={}, sources=frozenset()).marking is None
+
+
+@pytest.mark.parametrize("mode", ["wifi", "observe"])
+def test_every_rule_is_recognised_as_ours_and_none_leads_pods_into_main(mode: str) -> None:
+    for rule in planned(FOUR, SIX, mode=mode).wanted.rules:
         assert rule.protocol == 142
         assert rule.mark or rule.port or rule.source_port  # nothing of ours is about every packet
         assert rule.priority < 32766
