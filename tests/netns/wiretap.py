@@ -97,5 +97,6 @@ def send(node: Node, target: Node, messages: Iterable[bytes]) -> None:
 def _is_echo(frame: bytes) -> bool:
     if len(frame) < _HEADERS.size:
         return False
-    kind, options, protocol, _, port, *_ = _HEADERS.unpack_from(frame)
-    return (kind, options, protocol, port) == (_IPV4, _NO_OPTIONS, _UDP, ECHO_PORT)
+    kind, options, protocol, *ports, _, _ = _HEADERS.unpack_from(frame)
+    is_udp = (kind, options, protocol) == (_IPV4, _NO_OPTIONS, _UDP)
+    return is_udp and ECHO_PORT in ports  # requests are from ports of their own
