@@ -221,6 +221,11 @@ def routes(*dsts: str) -> dict[str, Any]:
         ({"name": "roce-b"}, [(12, "warning", "name")]),
         ({"type": ""}, [(13, "error", "type")]),
         ({"plugins": []}, [(19, "error", "plugins")]),
+        ({"plugins": 5}, [(19, "error", "plugins")]),
+        ({"plugins": [5]}, [(19, "error", "plugins")]),
+        ({"cniVersion": "0.2.0"}, []),
+        ({"name": 5}, [(12, "error", "name")]),
+        ({"args": {"note": "0.0.0.0/0"}}, []),
     ],
 )  # fmt: skip
 def test_a_fault_and_its_line(
@@ -234,6 +239,8 @@ def test_a_list_of_plugins() -> None:
     tuning = {"type": "tuning", "mtu": 9000}
     document = {"cniVersion": "1.0.0", "name": "roce-a", "plugins": [main, tuning]}
     assert said(nad(document)) == []
+    override = {"type": "route-override", "delroutes": [{"dst": "0.0.0.0/0"}]}
+    assert said(nad(document | {"plugins": [main, tuning, override]})) == []
     assert said(nad(document | {"mtu": 9000})) == [(26, "warning", "unknown-key")]
     assert said(nad(document | {"cniVersion": "0.2.0"})) == [(11, "error", "cni-version")]
     assert said(nad(document | {"plugins": [main, tuning | {"mtu": 1500}]})) == [
@@ -272,6 +279,8 @@ def test_a_key_that_is_there_twice() -> None:
     [
         ("k8s.cni.cncf.io/v1", "k8s.cni.cncf.io/v2", (1, "error", "api-version")),
         ("name: roce-a", "name: RoCE_a", (4, "error", "name")),
+        ("name: roce-a", f"name: {'a' * 254}", (4, "error", "name")),
+        ("namespace: ai-train", f"namespace: {'a' * 64}", (5, "error", "name")),
         ("namespace: ai-train", "namespace: ai_train", (5, "error", "name")),
         ("rdma/hca_shared_a", "hca_shared_a", (7, "error", "resource")),
         ("rdma/hca_shared_a", "rdma/", (7, "error", "resource")),
