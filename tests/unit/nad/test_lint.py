@@ -243,6 +243,8 @@ def test_a_list_of_plugins() -> None:
     assert said(nad(document | {"plugins": [main, tuning, override]})) == []
     assert said(nad(document | {"mtu": 9000})) == [(26, "warning", "unknown-key")]
     assert said(nad(document | {"cniVersion": "0.2.0"})) == [(11, "error", "cni-version")]
+    (found,) = judged(nad(document | {"cniVersion": "0.2.0"}))
+    assert found.finding.what.endswith("expected 0.3.0 or later")
     assert said(nad(document | {"plugins": [main, tuning | {"mtu": 1500}]})) == [
         (23, "warning", "mtu")
     ]

@@ -69,6 +69,7 @@ def test_what_is_offered_without_a_node_file(given: dict[str, Any], right: dict[
     [
         None,
         {"type": "dhcp"},
+        {"type": "rail-ipam"},
         {
             "type": "host-local",
             "ranges": [[{"subnet": "10.60.0.0/16"}, {"subnet": "10.61.0.0/16"}]],
