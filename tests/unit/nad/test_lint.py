@@ -9,7 +9,7 @@ import pytest
 
 from install.nad.lint import lint
 from install.nad.remarks import Measure
-from tests.unit.nad.reading import ANNOTATION, HERE, bad, judged, nad, node_file, said, sound
+from tests.unit.nad.reading import ANNOTATION, HERE, judged, nad, node_file, said, sound
 
 BE = (HERE / "given/be.yaml").read_text("utf-8")
 
@@ -319,7 +319,10 @@ def test_subnets_that_overlap() -> None:
     apart = other.replace("10.60.128.0/17", "10.61.0.0/16")
     assert said(one, apart) == []
     assert said(one, apart.replace("shared_b", "shared_a")) == [(7, "warning", "resource")]
-    assert bad(one, apart.replace('"name": "roce-b"', '"name": "roce-a"')) == {"name"}
+    twins = said(one, apart.replace('"name": "roce-b"', '"name": "roce-a"'))
+    assert (12, "error", "name") in twins
+    nameless = [text.replace('"name": "roce-', '"cni.dev/name": "roce-') for text in (one, apart)]
+    assert said(*nameless) == []
 
 
 def test_what_cannot_be_read_is_compared_with_nothing() -> None:
