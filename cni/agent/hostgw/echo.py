@@ -85,6 +85,18 @@ class Word:
     """Whether it is about to end: its paths must not be used from now on."""
 
 
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message to be sent."""
+
+    echo: Echo
+    source: Address
+    """Of the packet, and by it of the socket; so is the next one."""
+    target: Address
+    size: int
+    """Octets of the whole message."""
+
+
 def pack(echo: Echo, key: Key, size: int = 0) -> bytes:
     """Return a message's octets.
 

@@ -7,11 +7,10 @@ the time.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from cni.agent.hostgw import pairing, path
 from cni.agent.hostgw.conversation import Conversation
-from cni.agent.hostgw.echo import LEAST, Echo, Kind, Way, Word
+from cni.agent.hostgw.echo import LEAST, Echo, Kind, Letter, Way, Word
 from cni.agent.hostgw.pairing import Own
 from cni.agent.hostgw.path import Path, State, Times
 from cni.hostgw.terrain import Candidate
@@ -27,18 +26,6 @@ NODE_SIZE = 384
 """Octets of a request to a node: enough for what its agent says in an answer of the same length."""
 _HEADERS = {4: 28, 6: 48}
 """Octets of IP and UDP."""
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A message to be sent."""
-
-    echo: Echo
-    source: Address
-    """Of the packet, and by it of the socket; so is the next one."""
-    target: Address
-    size: int
-    """Octets of the whole message."""
 
 
 class Peer:

@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from cni.agent.hostgw import echo
-from cni.agent.hostgw.echo import EchoError, UnknownKeyError, Way
+from cni.agent.hostgw.echo import EchoError, Letter, UnknownKeyError, Way
 from cni.agent.hostgw.keys import Keys
-from cni.agent.hostgw.peers import Letter, Peers
+from cni.agent.hostgw.peers import Peers
 from cni.agent.hostgw.sockets import Sockets
 from cni.kernel.datagrams import Datagram
 from cni.protocol.errors import CniError

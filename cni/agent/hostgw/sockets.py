@@ -6,8 +6,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from selectors import EVENT_READ, BaseSelector
 
-from cni.agent.hostgw.echo import Way
-from cni.agent.hostgw.peers import Letter
+from cni.agent.hostgw.echo import Letter, Way
 from cni.agent.hostgw.probe import Attached
 from cni.agent.hostgw.settings import HostgwSettings
 from cni.kernel.datagrams import Datagram, Datagrams

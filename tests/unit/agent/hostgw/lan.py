@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 
 from cni.agent.hostgw import echo
-from cni.agent.hostgw.echo import EchoError, Kind, UnknownKeyError, Way
+from cni.agent.hostgw.echo import EchoError, Kind, Letter, UnknownKeyError, Way
 from cni.agent.hostgw.keys import Keys
 from cni.agent.hostgw.pairing import Own
 from cni.agent.hostgw.path import State, Times
-from cni.agent.hostgw.peers import Letter, Peer, Peers
+from cni.agent.hostgw.peers import Peer, Peers
 from cni.hostgw.terrain import Candidate
 from cni.kernel.types import Address, Network
 from tests.unit.agent.hostgw.cluster import KEYS
