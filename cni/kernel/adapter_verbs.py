@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from cni.kernel import netlink, offloading, radio_messages
+from cni.kernel import netlink
 from cni.kernel.adapters import Radio
 from cni.kernel.types import Link, kernel_errors
 
@@ -42,6 +42,8 @@ class AdapterVerbs(ABC):
 
     def offloads_checksums(self, index: int) -> bool | None:
         """`ethtool -k X`."""
+        from cni.kernel import offloading
+
         link = self.link(index)
         if link is None:
             return None
@@ -50,6 +52,8 @@ class AdapterVerbs(ABC):
 
 
 def _radio(index: int) -> Radio | None:
+    from cni.kernel import radio_messages
+
     with netlink.open_asker(netlink.GENERIC) as asker:
         known = _answers(asker, radio_messages.family_request())
         if not known:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
-from cni.kernel import neighbour_messages, netlink, nft_messages, solicitation, x_tables
+from cni.kernel import neighbour_messages, netlink, nft_messages, solicitation
 from cni.kernel.settling import settled
 from cni.kernel.types import (
     Address,
@@ -72,6 +72,8 @@ class NeighbourVerbs(ABC):
         with kernel_errors("nft list chains"):
             found = settled("nft list chains", lambda: self._run(_chains))
         with kernel_errors("iptables-legacy -S FORWARD"):
+            from cni.kernel import x_tables
+
             legacy = self._run(x_tables.dropping_forward)
         chains = [words for body in found if (words := nft_messages.dropping_forward(body))]
         return [*chains, *legacy]

@@ -7,11 +7,14 @@ import socket
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from cni.kernel import netlink, news_messages
+from cni.kernel import netlink
 from cni.kernel.types import kernel_errors
 from cni.kernel.watching import News, Watch
+
+if TYPE_CHECKING:
+    from cni.kernel.news_messages import Reader
 
 T = TypeVar("T")
 
@@ -37,11 +40,15 @@ class WatchingVerbs(ABC):
     @contextmanager
     def watch(self) -> Iterator[Watch]:
         """`ip monitor link address route rule neigh`."""
+        from cni.kernel import news_messages
+
         with kernel_errors("ip monitor"):
             listener = self._run(lambda: netlink.open_listener(news_messages.GROUPS, _ROOM))
         with listener:
             yield _Subscription(
-                listener, lambda: self._dump(news_messages.neighbours_request(), "neighbour show")
+                listener,
+                news_messages.Reader(),
+                lambda: self._dump(news_messages.neighbours_request(), "neighbour show"),
             )
 
 
@@ -50,13 +57,16 @@ class _Subscription:
 
     Args:
         listener: the socket.
+        reader: tells what notifications are about.
         list_neighbours: reads those of all links.
     """
 
-    def __init__(self, listener: socket.socket, list_neighbours: Callable[[], list[bytes]]) -> None:
+    def __init__(
+        self, listener: socket.socket, reader: Reader, list_neighbours: Callable[[], list[bytes]]
+    ) -> None:
         self._listener = listener
         self._list_neighbours = list_neighbours
-        self._reader = news_messages.Reader()
+        self._reader = reader
         self._reader.remember(list_neighbours())
 
     def fileno(self) -> int:
