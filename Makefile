@@ -5,7 +5,7 @@
 PYTHON ?= /usr/bin/python3
 BUILD_PACKAGES := python3 python3-venv libpython3-dev binutils
 RUN_PACKAGES := iproute2 iputils-ping containernetworking-plugins
-TEST_PACKAGES := openssl iptables
+TEST_PACKAGES := openssl iptables buildah debootstrap prometheus
 # A container runtime, unless there is one: Debian's would take the place of Docker's.
 TEST_PACKAGES += $(if $(shell command -v containerd),,containerd) $(if $(wildcard /usr/bin/busybox),,busybox-static)
 
