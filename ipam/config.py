@@ -66,7 +66,7 @@ class Layout:
 
 
 class IpamConfig(Config):
-    """The keys of `ipam`; README.md says what each means."""
+    """The keys of `ipam`; docs/configuration.md says what each means."""
 
     type: str = "rail-ipam"
     subnet: Subnets = ()

@@ -1,4 +1,4 @@
-"""The node file's keys; README.md says what each means.
+"""The node file's keys; docs/configuration.md says what each means.
 
 What one value alone may be is said here, what several must be together in `checks.py`.
 """

@@ -36,21 +36,26 @@ _INTERNAL = {"type", "runtimeConfig", "declared"}
 @pytest.mark.parametrize(
     ("model", "heading"),
     [
-        (RailConfig, "### rail-sriov"),
-        (HostgwConfig, "### rail-hostgw"),
-        (Uplink, "### rail-hostgw"),
-        (StaticPeer, "### rail-hostgw"),
-        (IpamConfig, "### rail-ipam"),
-        (NodeFile, "### The node file"),
-        (Etcd, "### The node file"),
-        (Fabric, "### The node file"),
-        (RailEntry, "### The node file"),
-        (AgentConfig, "### The agent's settings"),
-        (HostgwSettings, "### The agent's settings"),
+        (RailConfig, "## rail-sriov"),
+        (HostgwConfig, "## rail-hostgw"),
+        (Uplink, "## rail-hostgw"),
+        (StaticPeer, "## rail-hostgw"),
+        (IpamConfig, "## rail-ipam"),
+        (NodeFile, "## The node file"),
+        (Etcd, "## The node file"),
+        (Fabric, "## The node file"),
+        (RailEntry, "## The node file"),
+        (AgentConfig, "## The agent's settings"),
+        (HostgwSettings, "## The agent's settings"),
     ],
 )
-def test_every_key_is_in_the_readmes_tables(model: type[Config], heading: str) -> None:
-    section = (ROOT / "README.md").read_text(encoding="utf-8").split(heading)[1].split("\n### ")[0]
+def test_every_key_is_in_the_tables(model: type[Config], heading: str) -> None:
+    section = (
+        (ROOT / "docs/configuration.md")
+        .read_text(encoding="utf-8")
+        .split(heading)[1]
+        .split("\n## ")[0]
+    )
     keys = {field.alias or name for name, field in model.model_fields.items()}
     missing = {key for key in keys - _INTERNAL if f"`{key}`" not in section}
     assert not missing

@@ -1,4 +1,4 @@
-"""The agent's `[hostgw]` settings; README.md says what each key means."""
+"""The agent's `[hostgw]` settings; docs/configuration.md says what each key means."""
 
 from __future__ import annotations
 

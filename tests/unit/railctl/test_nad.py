@@ -42,9 +42,9 @@ def test_the_first_nads_of_deployment_1(monkeypatch: pytest.MonkeyPatch) -> None
     assert text == (NADS / "given/be.said").read_text("utf-8")
 
 
-def test_the_readme_shows_what_is_said() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
-    shown = readme.split("# railctl nad lint be.yaml\n")[1].split("```")[0].rstrip()
+def test_the_document_shows_what_is_said() -> None:
+    document = (ROOT / "docs/jobs.md").read_text("utf-8")
+    shown = document.split("# railctl nad lint be.yaml\n")[1].split("```")[0].rstrip()
     said = (NADS / "given/be.said").read_text("utf-8").replace("given/be.yaml", "be.yaml")
     assert said.startswith(shown)
 
