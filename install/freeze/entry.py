@@ -1,0 +1,32 @@
+"""The way into a bundle that is not installed, on whatever host.
+
+In dist/ the executable names the loader of the machine that it was frozen on.  A host may have
+another one, or none; but it has a shell, which starts the bundle's own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from install.bundle import EXECUTABLE, LIBRARIES, elf
+
+NAME = "rail-install"
+"""What makes a bundle at home on a host; every other program is started from there."""
+_SCRIPT = """\
+#!/bin/sh
+# Starts rail-install on any host, with the C library that the bundle brings.
+bundle=$(dirname "$(readlink -f "$0")")/../railcni
+LD_LIBRARY_PATH=$bundle/{libraries}${{LD_LIBRARY_PATH+:$LD_LIBRARY_PATH}}
+export LD_LIBRARY_PATH
+exec "$bundle/{libraries}/{loader}" "$bundle/{executable}" {name} "$@"
+"""
+
+
+def write(script: Path, bundle: Path) -> None:
+    """Write the script that starts rail-install from a bundle beside its folder."""
+    loader = PurePosixPath(elf.interpreter(bundle / EXECUTABLE)).name
+    script.write_text(
+        _SCRIPT.format(libraries=LIBRARIES, loader=loader, executable=EXECUTABLE, name=NAME),
+        encoding="utf-8",
+    )
+    script.chmod(0o755)
