@@ -63,14 +63,23 @@ def original_environment(environ: "Mapping[str, str]") -> dict[str, str]:
     """Return the environment as the runtime set it.
 
     PyInstaller's bootloader puts its own libraries before the system's and says so in `_PYI_…`
-    variables.  A delegate that inherited that would load the bundle's libraries.
+    variables; so does `dist/bin/rail-install`, before that.  A program of the host that inherited
+    it would load the bundle's libraries.
     """
     before = dict(environ)
     ours = [name for name in before if name.startswith(_BOOTLOADER_PREFIX)]
     if not ours:
         return before
-    for name in (*ours, _LIBRARY_PATH):
-        before.pop(name, None)
+    for name in ours:
+        del before[name]
+    bundled = before.pop(_LIBRARY_PATH, "").partition(":")[0]
     if _LIBRARY_PATH_BEFORE in before:
-        before[_LIBRARY_PATH] = before.pop(_LIBRARY_PATH_BEFORE)
+        folders = before.pop(_LIBRARY_PATH_BEFORE).split(":")
+        kept = [folder for folder in folders if not _is_within(folder, bundled)]
+        if kept:
+            before[_LIBRARY_PATH] = ":".join(kept)
     return before
+
+
+def _is_within(folder: str, other: str) -> bool:
+    return bool(other) and f"{folder}/".startswith(f"{other}/")

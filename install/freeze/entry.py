@@ -15,8 +15,8 @@ NAME = "rail-install"
 _SCRIPT = """\
 #!/bin/sh
 # Starts rail-install on any host, with the C library that the bundle brings.
-bundle=$(dirname "$(readlink -f "$0")")/../railcni
-LD_LIBRARY_PATH=$bundle/{libraries}${{LD_LIBRARY_PATH+:$LD_LIBRARY_PATH}}
+bundle=$(cd "$(dirname "$(readlink -f "$0")")/../{bundle}" && pwd -P) || exit
+LD_LIBRARY_PATH=$bundle/{libraries}:$bundle/{libraries.parent}${{LD_LIBRARY_PATH+:$LD_LIBRARY_PATH}}
 export LD_LIBRARY_PATH
 exec "$bundle/{libraries}/{loader}" "$bundle/{executable}" {name} "$@"
 """
@@ -26,7 +26,13 @@ def write(script: Path, bundle: Path) -> None:
     """Write the script that starts rail-install from a bundle beside its folder."""
     loader = PurePosixPath(elf.interpreter(bundle / EXECUTABLE)).name
     script.write_text(
-        _SCRIPT.format(libraries=LIBRARIES, loader=loader, executable=EXECUTABLE, name=NAME),
+        _SCRIPT.format(
+            bundle=bundle.name,
+            libraries=LIBRARIES,
+            loader=loader,
+            executable=EXECUTABLE,
+            name=NAME,
+        ),
         encoding="utf-8",
     )
     script.chmod(0o755)

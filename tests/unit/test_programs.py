@@ -58,6 +58,18 @@ def test_what_the_bootloader_added_is_taken_out(runtime: dict[str, str]) -> None
     assert programs.original_environment(frozen) == runtime
 
 
+@pytest.mark.parametrize("runtime", [{}, {"LD_LIBRARY_PATH": ""}, {"LD_LIBRARY_PATH": "/a:/opt/"}])
+def test_what_the_way_in_added_is_taken_out(runtime: dict[str, str]) -> None:
+    internal = "/opt/railcni/_internal"
+    entered = f"{internal}/libc:{internal}" + "".join(f":{v}" for v in runtime.values())
+    frozen = {
+        "_PYI_ARCHIVE_FILE": "/opt/railcni/railcni",
+        "LD_LIBRARY_PATH": f"{internal}:{entered}",
+        "LD_LIBRARY_PATH_ORIG": entered,
+    }
+    assert programs.original_environment(frozen) == runtime
+
+
 def test_an_environment_without_bootloader_is_handed_on_as_it_is() -> None:
     runtime = PLAIN | {"LD_LIBRARY_PATH": "/a", "LD_LIBRARY_PATH_ORIG": "/b"}
     assert programs.original_environment(runtime) == runtime
