@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from install.manifest.nodes import Said
 from install.nad import kinds
-from install.nad.document import Said
 from install.nad.rails import declared_rail
 from install.nad.remarks import Measure, Remark, error, warning
 from install.nad.subject import Subject

@@ -1,37 +1,17 @@
-"""From YAML to the NetworkAttachmentDefinitions in it, each with the lines of what it says.
-
-The one module that reads YAML: what is wanted are places, so it composes nodes, and makes no
-objects of them.
-"""
+"""The NetworkAttachmentDefinitions of a file, each with the lines of what it says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import yaml
+from install.manifest import nodes
+from install.manifest.nodes import Node, Said, get, line_of, pairs, said, text
 
 KIND = "NetworkAttachmentDefinition"
 API_VERSION = "k8s.cni.cncf.io/v1"
 SELECTION = "k8s.v1.cni.cncf.io/networks"
 """The annotation by which a pod asks for networks."""
-_TEXT = "tag:yaml.org,2002:str"
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """A text in a document, and its line from 1 on."""
-
-    text: str
-    line: int
-    lines: tuple[int, ...] = ()
-    """The line of each character, where the text spans several."""
-
-    def line_at(self, position: int) -> int:
-        """Return the line of one character; of one behind the end, the last."""
-        if not self.lines:
-            return self.line
-        return self.lines[min(max(position, 0), len(self.lines) - 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,136 +45,42 @@ class Document:
     """Why nothing behind this line could be read."""
 
 
-def read(text: str) -> Document:
+def read(source: str) -> Document:
     """Return what a YAML text (or JSON, which is YAML) has, as far as it can be read."""
-    nads: list[Nad] = []
-    selections: list[Said] = []
-    error = None
-    try:
-        for root in yaml.compose_all(text, Loader=yaml.SafeLoader):
-            nads.extend(_nad(node, text) for node in _objects(root) if _is_nad(node))
-            selections.extend(_selections(root, text))
-    except yaml.MarkedYAMLError as problem:
-        mark = problem.problem_mark
-        words = ", ".join(filter(None, (problem.context, problem.problem)))
-        error = Said(words, mark.line + 1 if mark else 1)
-    except yaml.reader.ReaderError as problem:
-        line = text.count("\n", 0, problem.position) + 1
-        error = Said(f"the character U+{problem.character:04X} is not allowed", line)
-    except RecursionError:
-        error = Said("it is nested too deeply", 1)
-    return Document(tuple(nads), tuple(selections), error)
+    reading = nodes.read(source)
+    found = [
+        _nad(node, source)
+        for root in reading.roots
+        for node in nodes.objects(root)
+        if text(get(node, "kind")) == KIND
+    ]
+    selections = [one for root in reading.roots for one in _selections(root, source)]
+    return Document(tuple(found), tuple(selections), reading.error)
 
 
-def _objects(root: yaml.Node | None) -> Iterator[yaml.MappingNode]:
-    """Return a document, or the objects of a list such as kubectl writes."""
-    if not isinstance(root, yaml.MappingNode):
-        return
-    items = _get(root, "items")
-    if isinstance(items, yaml.SequenceNode) and _text(_get(root, "kind")).endswith("List"):
-        yield from (item for item in items.value if isinstance(item, yaml.MappingNode))
-    else:
-        yield root
-
-
-def _is_nad(node: yaml.MappingNode) -> bool:
-    return _text(_get(node, "kind")) == KIND
-
-
-def _nad(node: yaml.MappingNode, source: str) -> Nad:
-    line = node.start_mark.line + 1
-    metadata, spec = _get(node, "metadata"), _get(node, "spec")
-    around = _line_of(metadata, line)
-    annotations = _get(metadata, "annotations")
-    pairs = _pairs(annotations)
-    config = _get(spec, "config")
-    is_text = isinstance(config, yaml.ScalarNode) and config.tag == _TEXT
+def _nad(node: Node, source: str) -> Nad:
+    line = line_of(node, 1)
+    metadata, spec = get(node, "metadata"), get(node, "spec")
+    around = line_of(metadata, line)
+    config = get(spec, "config")
     return Nad(
         line,
-        _said(_get(node, "apiVersion"), source, line),
-        _said(_get(metadata, "name"), source, around),
-        _said(_get(metadata, "namespace"), source, around),
-        {key: _said(value, source, around) for key, value in pairs},
-        _said(config, source, line) if is_text else None,
-        "" if is_text or config is None else _not_text(config),
+        said(get(node, "apiVersion"), source, line),
+        said(get(metadata, "name"), source, around),
+        said(get(metadata, "namespace"), source, around),
+        {key: said(value, source, around) for key, value in pairs(get(metadata, "annotations"))},
+        said(config, source, line) if nodes.is_text(config) else None,
+        "" if nodes.is_text(config) or config is None else _not_text(config),
     )
 
 
-def _not_text(config: yaml.Node) -> str:
-    match config:
-        case yaml.MappingNode():
-            what = "a YAML object"
-        case yaml.SequenceNode():
-            what = "a YAML list"
-        case _:
-            what = f"{_text(config)!r}"
-    return f"{what} (line {config.start_mark.line + 1})"
+def _not_text(config: Node) -> str:
+    return f"{nodes.words(config)} (line {line_of(config, 1)})"
 
 
-def _selections(node: yaml.Node | None, source: str) -> Iterator[Said]:
-    """Return how pods and their templates ask for networks; each node is looked at once."""
-    waiting, seen = [node], set[int]()
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        if isinstance(one, yaml.SequenceNode):
-            waiting.extend(one.value)
-        for key, value in _pairs(one):
+def _selections(root: Node | None, source: str) -> Iterator[Said]:
+    """Return how pods and their templates ask for networks."""
+    for mapping in nodes.mappings(root):
+        for key, value in pairs(mapping):
             if key == SELECTION:
-                yield _said(value, source, 1)
-            waiting.append(value)
-
-
-def _pairs(node: yaml.Node | None) -> list[tuple[str, yaml.Node]]:
-    if not isinstance(node, yaml.MappingNode):
-        return []
-    return [(_text(key), value) for key, value in node.value]
-
-
-def _get(node: yaml.Node | None, key: str) -> yaml.Node | None:
-    return next((value for name, value in reversed(_pairs(node)) if name == key), None)
-
-
-def _text(node: yaml.Node | None) -> str:
-    return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
-
-
-def _line_of(node: yaml.Node | None, otherwise: int) -> int:
-    return node.start_mark.line + 1 if node else otherwise
-
-
-def _said(node: yaml.Node | None, source: str, otherwise: int) -> Said:
-    if not isinstance(node, yaml.ScalarNode):
-        return Said("", _line_of(node, otherwise))
-    return Said(str(node.value), node.start_mark.line + 1, tuple(_lines(node, source)))
-
-
-def _lines(node: yaml.ScalarNode, source: str) -> Iterable[int]:
-    r"""Return the line of each character of a scalar that spans several.
-
-    Folding and indentation touch white space alone, so what is not white is counted.  Between
-    double quotes an escape may stand for any character: there it is the first line.
-    """
-    if node.style == '"':
-        return
-    start, line = node.start_mark, node.start_mark.line + 1
-    raw = source[start.index : node.end_mark.index]
-    if node.style in {"|", ">"}:
-        raw, line = raw.partition("\n")[2], line + 1
-    elif node.style == "'":
-        raw = raw[1:].replace("''", "'")
-    rest = iter(_visible(raw, line))
-    for character in node.value:
-        line = line if character.isspace() else next(rest, line)
-        yield line
-
-
-def _visible(raw: str, line: int) -> Iterator[int]:
-    """Return the line of each character that is not white space."""
-    for character in raw:
-        if character == "\n":
-            line += 1
-        elif not character.isspace():
-            yield line
+                yield said(value, source, 1)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from install.doctor.findings import Severity
+from install.manifest.nodes import Said
 from install.nad import addresses, devices, keys, routes
 from install.nad.between import Member, together
-from install.nad.document import Said, read
+from install.nad.document import read
 from install.nad.remarks import Found, Measure, Remark, error, warning
 from install.nad.right import right
 from install.nad.shape import form
