@@ -18,6 +18,7 @@ PLUGINS = {
 """What a container runtime calls: each a function from a request to its plugin."""
 COMMANDS = {
     "rail-agent": "cni.agent.main:main",
+    "rail-install": "install.installer.main:main",
     "rail-upkeep": "ipam.upkeep:main",
     "railctl": "install.railctl:main",
 }

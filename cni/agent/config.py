@@ -168,8 +168,11 @@ def load(path: Path) -> AgentConfig:
             whose it should be.
     """
     content = content_of(path)
-    if content is None:
-        return AgentConfig()
+    return AgentConfig() if content is None else read(content, path)
+
+
+def read(content: bytes, path: Path) -> AgentConfig:
+    """Return the settings that a file's content states (CniError as above)."""
     decoded = decode(content)
     if decoded.error:
         raise _refused(path, (decoded.error,))

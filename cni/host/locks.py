@@ -80,6 +80,15 @@ class Locks:
             yield
 
     @contextmanager
+    def installation(self, patience: float = PATIENCE) -> Iterator[None]:
+        """Let one installer at a time change what is installed (code 11 as above).
+
+        Whoever has it asks for the journal's at most.
+        """
+        with self._hold("installation", patience):
+            yield
+
+    @contextmanager
     def upkeep(self) -> Iterator[bool]:
         """Keep others from the upkeep of addresses; tell whether nobody else is at it, at once."""
         descriptor = self._open("upkeep")

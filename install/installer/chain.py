@@ -1,0 +1,28 @@
+"""rail-hostgw in the primary's network: what is to change in a folder of networks."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from install.conflist import ways, writing
+from install.conflist.document import ConflistError
+from install.installer.facts import ChainFacts
+from install.installer.root import Root
+
+
+def gather(root: Root, folder: PurePosixPath, *, drops_in: bool, is_k3s: bool) -> ChainFacts:
+    """Return what chains rail-hostgw into the primary's network, or why it cannot be.
+
+    Args:
+        root: the node's.
+        folder: of networks, on the node.
+        drops_in: whether every runtime that reads it has libcni 1.3 or later.
+        is_k3s: whether K3s's own flannel is the primary.
+    """
+    try:
+        files = writing.read_folder(root.see_folder(folder))
+        way = ways.choose(files, drops_in=drops_in, is_k3s=is_k3s)
+        plan = ways.chain(files, {}, way)
+    except ConflistError as error:
+        return ChainFacts(folder, refused=f"rail-hostgw is not chained: {error}")
+    return ChainFacts(folder, plan.changes, plan.like)

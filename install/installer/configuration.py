@@ -1,0 +1,120 @@
+"""The node's configuration: from a folder such as a mounted ConfigMap, to /etc/railcni."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from cni.agent import config as agent_file
+from cni.host.toml.problems import located
+from cni.protocol.errors import CniError
+from install.installer.errors import InstallError
+from install.installer.facts import ConfigurationFacts, Item
+from install.installer.root import Root
+from ipam.node_file import reading as node_file
+
+FILE_MODE, FOLDER_MODE = 0o600, 0o700
+SECRETS = "tls"
+"""The folder of secrets, in that of the configuration."""
+_HOSTGW_KEY = "hostgw.key"
+"""The secret that stands beside the agent's settings: where rail-agent looks for it."""
+_LARGEST = 1 << 20
+"""Bytes: Kubernetes takes no ConfigMap that is larger."""
+
+
+def gather(
+    root: Root, folder: PurePosixPath, config: Path | None, secrets: Path | None
+) -> ConfigurationFacts:
+    """Return what the configuration is to be, and what it is.
+
+    A file that is malformed is refused: what is there stays.
+
+    Args:
+        root: the node's.
+        folder: of the configuration, on the node.
+        config: the folder that node.toml and agent.toml are taken from; None: from nowhere.
+        secrets: the folder that secrets are taken from.
+    """
+    items: list[Item] = []
+    refused: list[str] = []
+    for source in _secrets(secrets):
+        name = source.name
+        path = folder / name if name == _HOSTGW_KEY else folder / SECRETS / name
+        _take(source, path, lambda _: None, items, refused)
+    for name, check in _CHECKS.items():
+        if config is not None and (config / name).exists():
+            source = config / name
+            _take(source, folder / name, lambda content: check(content, source), items, refused)  # noqa: B023 - called at once
+    found = {item.path: digest for item in items if (digest := digest_there(root, item.path))}
+    return ConfigurationFacts(tuple(items), found, tuple(refused))
+
+
+def digest_of(content: bytes) -> str:
+    """Return a content's digest."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _take(
+    source: Path,
+    path: PurePosixPath,
+    check: Callable[[bytes], None],
+    items: list[Item],
+    refused: list[str],
+) -> None:
+    try:
+        content = _read(source)
+        check(content)
+    except (InstallError, CniError) as error:
+        refused.append(f"{error}; {path} stays as it is")
+    else:
+        items.append(Item(path, content, digest_of(content), str(source)))
+
+
+def _read(file: Path) -> bytes:
+    """Return a file's content; of a mounted ConfigMap, each file is a link into `..data`."""
+    try:
+        with file.open("rb") as stream:
+            content = stream.read(_LARGEST + 1)
+    except OSError as error:
+        raise InstallError(f"{file} cannot be read: {error.strerror}") from None
+    if len(content) > _LARGEST:
+        raise InstallError(f"{file} is larger than {_LARGEST} bytes")
+    return content
+
+
+def _secrets(folder: Path | None) -> Iterator[Path]:
+    """Yield the files of a folder of secrets; what begins with a dot is the mount's own."""
+    if folder is None or not folder.is_dir():
+        return
+    for each in sorted(folder.iterdir()):
+        if not each.name.startswith(".") and each.is_file():
+            yield each
+
+
+def _check_node_file(content: bytes, source: Path) -> None:
+    reading = node_file.read(content)
+    if reading.file is None:
+        raise InstallError("; ".join(located(source, each) for each in reading.errors))
+
+
+def _check_agent_file(content: bytes, source: Path) -> None:
+    agent_file.read(content, source)
+
+
+_CHECKS: Mapping[str, Callable[[bytes, Path], None]] = {
+    "node.toml": _check_node_file,
+    "agent.toml": _check_agent_file,
+}
+
+
+def digest_there(root: Root, path: PurePosixPath) -> str:
+    """Return the digest of what is there; empty for what is not to be left as it is."""
+    file = root.see(path)
+    try:
+        status = file.lstat()
+        if status.st_mode & 0o7777 != FILE_MODE or status.st_uid != 0:
+            return ""
+        return "" if file.is_symlink() else digest_of(file.read_bytes())
+    except OSError:
+        return ""

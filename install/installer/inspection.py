@@ -1,0 +1,78 @@
+"""Whether the files of a version are what they should be, without reading them again and again."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+from typing import TypeAlias
+
+from install.installer import manifest
+from install.installer.errors import InstallError
+from install.installer.layout import EXECUTABLE, MANIFEST
+
+Stamp: TypeAlias = tuple[int, int, int, int]
+"""Inode, size, mode and time of the last change: what another program's writing changes."""
+
+
+class Inspection:
+    """Remembers which files were right, by what the kernel tells of them.
+
+    A file is read again when that is not as it was, or everything is to be.
+    """
+
+    def __init__(self) -> None:
+        self._right: dict[Path, tuple[Stamp, str]] = {}
+
+    def forget(self) -> None:
+        """Read everything at the next look: a disk may have lost what nobody wrote."""
+        self._right.clear()
+
+    def damaged(self, folder: Path, expected: manifest.Digests | None) -> tuple[str, ...]:
+        """Return the files of a version that are missing or not what they should be.
+
+        Args:
+            folder: the version's.
+            expected: the digests of the bundle that it is a copy of; None: its own MANIFEST is all
+                that is known of it.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        try:
+            stated = manifest.read(folder)
+        except InstallError:
+            stated = None
+        if expected is not None:
+            # The executable was changed on its way; what it became, only the copy's MANIFEST says.
+            wanted = {**expected, EXECUTABLE: stated[EXECUTABLE] if stated else ""}
+        elif stated is None:
+            return (MANIFEST,)
+        else:
+            wanted = dict(stated)
+        wrong = [name for name, digest in wanted.items() if not self._is(folder / name, digest)]
+        if stated != wanted:
+            wrong.append(MANIFEST)
+        return tuple(sorted(wrong))
+
+    def _is(self, file: Path, digest: str) -> bool:
+        try:
+            stamp = _stamp(file)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        if stamp is None:
+            return False
+        if self._right.get(file) == (stamp, digest):
+            return True
+        if manifest.digest_of(file) != digest:
+            return False
+        self._right[file] = stamp, digest
+        return True
+
+
+def _stamp(file: Path) -> Stamp | None:
+    """Return a file's stamp; None for what is no file that everybody can read."""
+    status = file.lstat()
+    is_readable = stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IROTH
+    if not is_readable or (file.name == EXECUTABLE and not status.st_mode & stat.S_IXUSR):
+        return None
+    return status.st_ino, status.st_size, status.st_mode, status.st_ctime_ns

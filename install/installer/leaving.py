@@ -1,0 +1,70 @@
+"""What is to be done on a node so that nothing of ours is left, told from what is found there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from install.installer.facts import Kind, Remains
+from install.installer.layout import leads_to_a_bundle
+from install.installer.steps import (
+    Forget,
+    Plan,
+    Stage,
+    Step,
+    TakeFile,
+    TakeHome,
+    TakeLink,
+    Unchain,
+    WithdrawRoutes,
+)
+
+_LISTED = 10
+
+
+def uninstall(found: Remains, *, force: bool) -> Plan:
+    """Return what takes everything of ours away.
+
+    The networks stop naming our programs first, so that no runtime looks for one that is gone.
+    Whatever ends a pod needs goes last, and stays while there is such a pod: the programs, and the
+    configuration by which they give addresses back.
+
+    Args:
+        found: what is there.
+        force: although pods need the programs, or an agent runs.
+    """
+    stages: list[Stage] = [(Unchain(folder),) for folder in found.chained]
+    reasons = list(_reasons_to_stay(found))
+    if found.has_routes and not found.is_agent_running:
+        stages.append((WithdrawRoutes(),))
+    if reasons and not force:
+        return Plan(tuple(stages), tuple(reasons))
+    remarks = [
+        f"{file.path} was changed since rail-install wrote it, and stays"
+        for file in found.files
+        if not file.is_as_written
+    ]
+    stages += [(TakeFile(each.path, each.before),) for each in found.files if each.is_as_written]
+    stages.append((*_links(found), *map(TakeHome, found.layouts), Forget()))
+    return Plan(tuple(stages), remarks=(*(reasons if force else ()), *remarks))
+
+
+def _reasons_to_stay(found: Remains) -> Iterator[str]:
+    if found.is_agent_running:
+        yield (
+            "rail-agent runs: end it first, so that it takes its direct paths back "
+            "(kubectl --namespace railcni delete daemonset rail-agent, or systemctl disable --now "
+            "rail-agent)"
+        )
+    if found.holders:
+        listed = "; ".join(found.holders[:_LISTED])
+        more = len(found.holders) - _LISTED
+        yield (
+            f"{len(found.holders)} attachments need the programs until they end: {listed}"
+            f"{f' and {more} more' if more > 0 else ''}: drain the node, or use --force"
+        )
+
+
+def _links(found: Remains) -> Iterator[Step]:
+    for path, there in found.links.items():
+        if there.kind is Kind.LINK and leads_to_a_bundle(there.target):
+            yield TakeLink(path, found.before.get(path, ""))
