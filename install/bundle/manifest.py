@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import file_digest
 from pathlib import Path
 
@@ -29,8 +29,13 @@ def write(bundle: Path) -> None:
         ManifestError: it holds something besides files and folders, or a name of several lines.
         OSError: a file cannot be read, or the list not be written.
     """
-    lines = [f"{_digest(bundle / name)}  {name}\n" for name in sorted(_files(bundle))]
-    write_atomically(bundle / NAME, "".join(lines).encode(), 0o644)
+    digests = {name: digest(bundle / name) for name in _files(bundle)}
+    write_atomically(bundle / NAME, encode(digests), 0o644)
+
+
+def encode(digests: Mapping[str, str]) -> bytes:
+    """Return the content of a list."""
+    return "".join(f"{digests[name]}  {name}\n" for name in sorted(digests)).encode()
 
 
 def differences(bundle: Path) -> list[str]:
@@ -40,23 +45,24 @@ def differences(bundle: Path) -> list[str]:
         ManifestError: there is no list, or it cannot be read.
         OSError: a folder cannot be read.
     """
-    listed = _read(bundle / NAME)
+    listed = read(bundle)
     found = set(_files(bundle))
     told = [f"{name} is missing" for name in sorted(listed.keys() - found)]
     told += [f"{name} does not belong there" for name in sorted(found - listed.keys())]
     for name in sorted(listed.keys() & found):
         try:
-            digest = _digest(bundle / name)
+            now = digest(bundle / name)
         except OSError as error:
             told.append(f"{name} cannot be read: {error.strerror}")
             continue
-        if digest != listed[name]:
+        if now != listed[name]:
             told.append(f"{name} has changed")
     return told
 
 
-def _read(path: Path) -> dict[str, str]:
-    """Return each listed file's digest."""
+def read(bundle: Path) -> dict[str, str]:
+    """Return the digest of each file that a bundle is to have (ManifestError)."""
+    path = bundle / NAME
     try:
         lines = path.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
     except FileNotFoundError:
@@ -88,6 +94,7 @@ def _fail(error: OSError) -> None:
     raise error
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal (OSError)."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()

@@ -13,11 +13,11 @@ from install.installer import chain, configuration
 from install.installer.facts import BinFacts, Facts
 from install.installer.inspection import Inspection
 from install.installer.layout import Layout
-from install.installer.places import Places
 from install.installer.record import Book, Record
 from install.installer.root import Root
 from install.installer.source import Source
 from install.installer.versions import Versions
+from install.platforms.platform import Platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Site:
     """
 
     root: Root
-    find: Callable[[], Places]
+    find: Callable[[], Platform]
     config: PurePosixPath
     state: PurePosixPath
 
@@ -87,12 +87,12 @@ def gather(
         InstallError: the folders of its runtime are not found.
         OSError: they cannot be read.
     """
-    places = site.find()
-    bins = dict.fromkeys([places.bin, *site.bins(record)])
+    platform = site.find()
+    bins = dict.fromkeys([platform.cni_bin, *site.bins(record)])
     chained = None
     if wishes.chain_hostgw:
         chained = chain.gather(
-            site.root, places.conf, drops_in=places.drops_in, is_k3s=places.is_k3s
+            site.root, platform.cni_conf, drops_in=platform.has_drop_ins, is_k3s=platform.is_k3s
         )
     return Facts(
         source.name,

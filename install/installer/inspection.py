@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
-from install.installer import manifest
-from install.installer.errors import InstallError
+from install.bundle import manifest
 from install.installer.layout import EXECUTABLE, MANIFEST
 
 Stamp: TypeAlias = tuple[int, int, int, int]
@@ -27,7 +27,7 @@ class Inspection:
         """Read everything at the next look: a disk may have lost what nobody wrote."""
         self._right.clear()
 
-    def damaged(self, folder: Path, expected: manifest.Digests | None) -> tuple[str, ...]:
+    def damaged(self, folder: Path, expected: Mapping[str, str] | None) -> tuple[str, ...]:
         """Return the files of a version that are missing or not what they should be.
 
         Args:
@@ -40,7 +40,7 @@ class Inspection:
         """
         try:
             stated = manifest.read(folder)
-        except InstallError:
+        except manifest.ManifestError:
             stated = None
         if expected is not None:
             # The executable was changed on its way; what it became, only the copy's MANIFEST says.
@@ -63,7 +63,7 @@ class Inspection:
             return False
         if self._right.get(file) == (stamp, digest):
             return True
-        if manifest.digest_of(file) != digest:
+        if manifest.digest(file) != digest:
             return False
         self._right[file] = stamp, digest
         return True

@@ -10,11 +10,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-EXECUTABLE = "railcni"
+from install import bundle
+from install.bundle import manifest
+
+EXECUTABLE = str(bundle.EXECUTABLE)
 HOME = "railcni.d"
 LINKED = ("rail-sriov", "rail-ipam", "rail-hostgw", "rail-agent", "railctl", "rail-install")
 """The programs that a runtime, a service manager or a person calls by name."""
-MANIFEST = "MANIFEST"
+MANIFEST = manifest.NAME
 DRAFT = ".draft"
 """What the name of a folder ends in while it is being written, or removed."""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import cni
 from cni.build import BUILD
-from install.installer import manifest
+from install.bundle import manifest
 from install.installer.errors import InstallError
 from install.installer.layout import Version
 
@@ -25,7 +26,7 @@ class Source:
 
     folder: Path
     version: Version
-    digests: manifest.Digests
+    digests: Mapping[str, str]
 
     @property
     def name(self) -> str:
@@ -42,4 +43,7 @@ def of_this_program() -> Source:
         )
     folder = Path(sys.executable).resolve().parent
     version = Version(cni.__version__, BUILD.decode())
-    return Source(folder, version, manifest.read(folder))
+    try:
+        return Source(folder, version, manifest.read(folder))
+    except manifest.ManifestError as error:
+        raise InstallError(str(error)) from None

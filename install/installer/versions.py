@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
-from install.installer import interpreter, manifest
+from install.bundle import LIBRARIES, elf, manifest
 from install.installer.errors import InstallError
 from install.installer.facts import Found, Kind
 from install.installer.layout import DRAFT, EXECUTABLE, MANIFEST, Layout, is_version, of_process
@@ -157,14 +157,22 @@ class Versions:
         shutil.copyfile(origin, destination)
         executable = origin.stat().st_mode & stat.S_IXUSR
         destination.chmod(_EXECUTABLE_MODE if executable else _FILE_MODE)
-        if manifest.digest_of(destination) != source.digests[name]:
+        if manifest.digest(destination) != source.digests[name]:
             raise InstallError(f"{origin} is not what MANIFEST says: get this bundle anew")
         if name == EXECUTABLE:
-            interpreter.give(destination, self.layout.version(source.name))
+            self._settle(destination, source.name)
+
+    def _settle(self, executable: Path, name: str) -> None:
+        """Have an executable started by the loader that its bundle brings, at its place here."""
+        try:
+            loader = LIBRARIES / PurePosixPath(elf.interpreter(executable)).name
+            elf.set_interpreter(executable, str(self.layout.version(name) / loader))
+        except elf.ElfError as error:
+            raise InstallError(str(error)) from None
 
     def _put_manifest(self, folder: Path, source: Source) -> None:
         """Write the MANIFEST of what is there: the executable is not what it was in the source."""
-        executable = manifest.digest_of(folder / EXECUTABLE)
+        executable = manifest.digest(folder / EXECUTABLE)
         content = manifest.encode({**source.digests, EXECUTABLE: executable})
         put_file(folder / MANIFEST, content, _FILE_MODE)
 
