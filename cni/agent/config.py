@@ -46,7 +46,8 @@ class Endpoint:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-def _endpoint(value: object) -> Endpoint | None:
+def endpoint(value: object) -> Endpoint | None:
+    """Return where pages are to be served, None for nowhere (ValueError: what it could be)."""
     if value == "":
         return None
     host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
@@ -132,7 +133,7 @@ def _level(value: object) -> str:
 class AgentConfig(Config):
     """The agent's settings."""
 
-    metrics: Annotated[Endpoint | None, PlainValidator(_endpoint)] = Endpoint("127.0.0.1", 9753)
+    metrics: Annotated[Endpoint | None, PlainValidator(endpoint)] = Endpoint("127.0.0.1", 9753)
     """None: no pages are served."""
     requests: Annotated[int, _whole(1, 256)] = 64
     """How many are served at once."""

@@ -50,6 +50,8 @@ class Views:
     """Why new pods might not start, in words."""
     peers: Callable[[], bytes] | None = None
     """The paths to other nodes as JSON, where this agent looks after them."""
+    name: str = "the agent"
+    """Whose they are."""
 
 
 class Server:
@@ -149,7 +151,8 @@ class _Answer(BaseHTTPRequestHandler):
             case "/peers" if self._views.peers:
                 return HTTPStatus.OK, self._views.peers(), _JSON
             case "/healthz":
-                problems: Sequence[str] = () if self._views.alive() else ("the agent hangs",)
+                hangs = f"{self._views.name} hangs"
+                problems: Sequence[str] = () if self._views.alive() else (hangs,)
             case "/readyz":
                 problems = self._views.problems()
             case _:

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from cni.agent.config import Endpoint, endpoint
 from cni.host.paths import Paths
 from cni.protocol.errors import CniError
-from install.installer import commands, places, source
+from install.installer import commands, places, source, staying
 from install.installer.errors import InstallError
 from install.installer.gathering import Site, Wishes
 from install.installer.root import Root
@@ -38,7 +39,9 @@ def _do(options: argparse.Namespace) -> int:
     site = _site(options)
     wishes = Wishes(options.config, options.secrets, options.chain_hostgw)
     match options.command:
-        case "once":
+        case "run" if not options.dry_run:
+            return staying.run(site, source.of_this_program(), wishes, options.health)
+        case "run" | "once":
             return commands.once(site, source.of_this_program(), wishes, dry_run=options.dry_run)
         case "status":
             return commands.status(site, as_json=options.output == "json")
@@ -62,6 +65,13 @@ def _node_path(text: str) -> PurePosixPath:
     return path
 
 
+def _endpoint(text: str) -> Endpoint | None:
+    try:
+        return endpoint(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected {error}") from None
+
+
 def _folder(text: str) -> Path:
     path = Path(text)
     if not path.is_dir():
@@ -79,6 +89,11 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, text in _COMMANDS.items():
         command = commands.add_parser(name, help=text, description=text, parents=[common])
+        if name == "run":
+            command.add_argument(
+                "--health", type=_endpoint, default=_HEALTH, metavar="HOST:PORT",
+                help=f"where /healthz, /readyz and /metrics are served ({_HEALTH})",
+            )  # fmt: skip
         if name == "status":
             command.add_argument("--output", choices=("text", "json"), default="text")
         if name == "rollback":
@@ -94,6 +109,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 _COMMANDS = {
+    "run": "install, then stay: watch, repair, tell how it is",
     "once": "install, and end",
     "status": "show what is installed",
     "rollback": "go back to the previous version",

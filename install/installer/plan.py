@@ -47,7 +47,7 @@ def install(facts: Facts, *, arriving: bool) -> Plan:
         chain = facts.chain if number == 0 else None
         obstacles = list(_in_the_way(facts, each))
         if not obstacles:
-            stages.append((*_of_bin(facts, each, name), *_chain(chain)))
+            stages += _of_bin(facts, each, name, chain)
         problems += obstacles
     if facts.chain and facts.chain.refused:
         problems.append(facts.chain.refused)
@@ -72,7 +72,19 @@ def _configuration(facts: ConfigurationFacts) -> Iterator[Step]:
             yield PutFile(item)
 
 
-def _of_bin(facts: Facts, found: BinFacts, name: str) -> Iterator[Step]:
+def _of_bin(facts: Facts, found: BinFacts, name: str, chain: ChainFacts | None) -> Iterator[Stage]:
+    """Yield what is to be done in one folder, in stages that do not need each other."""
+    version = tuple(_version(facts, found, name))
+    links = tuple(_links(found))
+    if found.current != name or not links:
+        yield (*version, *links, *_chain(chain), *_superseded(facts, found, name))
+    else:
+        yield version
+        yield from ((link,) for link in links)
+        yield tuple(_chain(chain))
+
+
+def _version(facts: Facts, found: BinFacts, name: str) -> Iterator[Step]:
     layout = found.layout
     if name == facts.source:
         damaged = found.damaged.get(name, ())
@@ -82,15 +94,21 @@ def _of_bin(facts: Facts, found: BinFacts, name: str) -> Iterator[Step]:
             yield MendVersion(layout, name, damaged)
     if found.current != name:
         yield Flip(layout, name)
-    for path, target in layout.links.items():
+
+
+def _links(found: BinFacts) -> Iterator[Step]:
+    for path, target in found.layout.links.items():
         there = found.links.get(path, Found(Kind.NOTHING))
         if there != Found(Kind.LINK, target):
             yield PutLink(path, target, there.target)
+
+
+def _superseded(facts: Facts, found: BinFacts, name: str) -> Iterator[Step]:
     history = [*facts.history, name]
     known = [each for each in found.present if each not in history]
     for each in superseded(found.present, [*known, *history], name, found.used):
         if each != found.current:
-            yield RemoveVersion(layout, each)
+            yield RemoveVersion(found.layout, each)
 
 
 def _in_the_way(facts: Facts, found: BinFacts) -> Iterator[str]:

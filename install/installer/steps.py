@@ -178,6 +178,28 @@ Step: TypeAlias = (
     Sweep | PutVersion | MendVersion | Flip | PutLink | PutFile | Chain | RemoveVersion
     | Unchain | WithdrawRoutes | TakeFile | TakeLink | TakeHome | Forget
 )  # fmt: skip
+
+
+def subject(step: Step) -> str:
+    """Return what a step is about: the path that it changes."""
+    match step:
+        case Sweep(path) | PutLink(path) | TakeFile(path) | TakeLink(path):
+            place = path
+        case PutVersion(layout, name) | MendVersion(layout, name) | RemoveVersion(layout, name):
+            place = layout.version(name)
+        case Flip(layout):
+            place = layout.current
+        case PutFile(item):
+            place = item.path
+        case Chain(folder) | Unchain(folder):
+            place = folder
+        case TakeHome(layout):
+            place = layout.home
+        case WithdrawRoutes() | Forget():
+            return str(step)
+    return str(place)
+
+
 Stage: TypeAlias = tuple[Step, ...]
 """Steps of which each needs those before it: when one fails, the rest has to wait."""
 
