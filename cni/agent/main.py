@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from cni import programs
 from cni.agent import chores, config, http, log, pid_one, plugins, sight, socket_file
@@ -21,6 +22,7 @@ from cni.agent.attending import Attending
 from cni.agent.config import AgentConfig, Endpoint
 from cni.agent.hostgw.part import HostgwPart
 from cni.agent.interface import Chore, Family, Part
+from cni.agent.making_way import MakingWay
 from cni.agent.metrics import Metrics
 from cni.agent.server import Server
 from cni.agent.serving import Home, Serving
@@ -55,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     options = _parse(arguments)
     if options.node:
         try:
-            pid_one.execute_there(options.bundle, ["rail-agent"])
+            pid_one.execute_there(options.bundle, ["rail-agent", "--make-way"])
         except pid_one.NotOnTheNodeError as error:
             sys.stderr.write(f"rail-agent: {error}\n")
             return _FAILURE
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str]) -> int:
         log.configure("info")
         settings = config.load(paths.agent_file)
         log.configure(settings.log_level)
-        Agent(paths, settings).run()
+        Agent(paths, settings, makes_way=options.make_way).run()
     except (CniError, OSError) as error:
         sys.stderr.write(f"rail-agent: {error}\n")
         return _FAILURE
@@ -77,7 +79,7 @@ def main(arguments: Sequence[str]) -> int:
 class Agent:
     """The agent of this node."""
 
-    def __init__(self, paths: Paths, settings: AgentConfig) -> None:
+    def __init__(self, paths: Paths, settings: AgentConfig, *, makes_way: bool = False) -> None:
         self._paths = paths
         self._settings = settings
         self._metrics = Metrics()
@@ -111,6 +113,10 @@ class Agent:
             least_mtu=settings.least_mtu,
             path=settings.cni_path,
         )
+        self._making_way: MakingWay | None = None
+        if makes_way:
+            executable = Path(sys.executable)
+            self._making_way = MakingWay(executable, paths.agent_file, _end_this_process)
         self._paths_part = self._look_after_paths()
         self._parts: tuple[Part, ...] = (
             self._attending, self._ipam, *filter(None, (self._paths_part,)),
@@ -151,6 +157,8 @@ class Agent:
             pages = _Pages(self._settings.metrics, views)
             wanted.append(Chore("pages", _AGAIN, pages.open))
             ending.callback(pages.close)
+        if self._making_way:
+            wanted.append(self._making_way.chore)
         running = chores.Chores(wanted, self._metrics)
         for figures in (*(part.figures for part in self._parts), self._figures, running.figures):
             self._metrics.add(figures)
@@ -216,6 +224,10 @@ class Agent:
         server.stop()
 
 
+def _end_this_process() -> None:
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 class _Pages:
     """Metrics and health, served as soon as their address is free."""
 
@@ -243,6 +255,11 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--node", action="store_true",
         help="from a container with hostNetwork and hostPID: become the node's own rail-agent",
+    )  # fmt: skip
+    parser.add_argument(
+        "--make-way", action="store_true",
+        help="end when another version is installed, or agent.toml has changed: for who starts it "
+        "again then",
     )  # fmt: skip
     parser.add_argument("--bundle", default=_BUNDLE, help="the bundle's executable on the node")
     return parser.parse_args(arguments)
