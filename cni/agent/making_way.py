@@ -29,11 +29,11 @@ class MakingWay:
 
     Args:
         executable: this agent's.
-        settings: the file of the agent's settings.
+        settings: the file of the agent's settings; None for who has none.
         leave: ends it, when what was begun is finished.
     """
 
-    def __init__(self, executable: Path, settings: Path, leave: Callable[[], None]) -> None:
+    def __init__(self, executable: Path, settings: Path | None, leave: Callable[[], None]) -> None:
         self._version = executable.parent
         self._executable = executable.name
         self._settings = settings
@@ -70,7 +70,7 @@ class MakingWay:
     def _other_settings(self) -> str:
         """Return which settings are to be used from now on; empty: those that are, or none."""
         digest = _digest(self._settings)
-        if digest == self._begun_with:
+        if self._settings is None or digest == self._begun_with:
             return ""
         try:
             config.load(self._settings)
@@ -80,7 +80,9 @@ class MakingWay:
         return f"{self._settings} has changed ({digest[:8]})"
 
 
-def _digest(file: Path) -> str:
+def _digest(file: Path | None) -> str:
+    if file is None:
+        return ""
     try:
         return hashlib.sha256(file.read_bytes()).hexdigest()
     except OSError:

@@ -7,22 +7,21 @@ from pathlib import PurePosixPath
 from install.conflist import ways, writing
 from install.conflist.document import ConflistError
 from install.installer import proof
-from install.installer.configuration import FILE_MODE, FOLDER_MODE
+from install.installer.configuration import FOLDER_MODE
 from install.installer.errors import InstallError
 from install.installer.gathering import Site
-from install.installer.placing import make_folder, put_file, put_link, remove
+from install.installer.placing import make_folder, put_file, put_link
 from install.installer.record import Book, Written
 from install.installer.source import Source
 from install.installer.steps import (
     Chain,
+    EnableUnits,
     Flip,
     MendVersion,
     PutFile,
     PutLink,
     PutVersion,
-    RemoveVersion,
     Step,
-    Sweep,
 )
 from install.installer.taking_away import Taking
 
@@ -58,8 +57,6 @@ class Hands:
 
     def _do(self, step: Step) -> None:
         match step:
-            case Sweep(path):
-                remove(self._site.root.see(path))
             case PutVersion(layout, _) if self._source:
                 self._site.versions(layout.bin).put(self._source)
             case MendVersion(layout, _, files) if self._source:
@@ -72,8 +69,8 @@ class Hands:
                 self._write(step)
             case Chain():
                 self._chain(step)
-            case RemoveVersion(layout, name):
-                self._site.versions(layout.bin).discard(name)
+            case EnableUnits(names):
+                self._enable(names)
             case _:
                 self._taking.do(step)
 
@@ -105,10 +102,17 @@ class Hands:
         if former is None and file.is_file() and not file.is_symlink():
             before = _name_of(item.path)
             self._book.keep(before, file.read_bytes())
-        written = Written(digest=item.digest, before=before)
+        written = Written(digest=item.digest, mode=item.mode, before=before)
         self._book.record.files[path] = written
         self._book.save()
-        put_file(file, item.content, FILE_MODE)
+        put_file(file, item.content, item.mode)
+
+    def _enable(self, names: tuple[str, ...]) -> None:
+        self._site.systemd.reload()
+        self._site.systemd.enable(names)
+        record = self._book.record
+        record.units = sorted({*record.units, *names})
+        self._book.save()
 
     def _chain(self, step: Chain) -> None:
         chained = self._book.record.chained

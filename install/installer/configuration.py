@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from cni.agent import config as agent_file
 from cni.host.toml.problems import located
 from cni.protocol.errors import CniError
 from install.installer.errors import InstallError
-from install.installer.facts import ConfigurationFacts, Item
+from install.installer.facts import ConfigurationFacts, Item, digest_of
 from install.installer.root import Root
 from ipam.node_file import reading as node_file
 
-FILE_MODE, FOLDER_MODE = 0o600, 0o700
+FOLDER_MODE = 0o700
 SECRETS = "tls"
 """The folder of secrets, in that of the configuration."""
 _HOSTGW_KEY = "hostgw.key"
@@ -46,13 +45,13 @@ def gather(
         if config is not None and (config / name).exists():
             source = config / name
             _take(source, folder / name, lambda content: check(content, source), items, refused)  # noqa: B023 - called at once
-    found = {item.path: digest for item in items if (digest := digest_there(root, item.path))}
-    return ConfigurationFacts(tuple(items), found, tuple(refused))
+    return ConfigurationFacts(tuple(items), digests(root, items), tuple(refused))
 
 
-def digest_of(content: bytes) -> str:
-    """Return a content's digest."""
-    return hashlib.sha256(content).hexdigest()
+def digests(root: Root, items: Iterable[Item]) -> dict[PurePosixPath, str]:
+    """Return the digests of files that are there, root's, with the mode they should have."""
+    found = {item.path: digest_there(root, item.path, item.mode) for item in items}
+    return {path: digest for path, digest in found.items() if digest}
 
 
 def _take(
@@ -108,12 +107,12 @@ _CHECKS: Mapping[str, Callable[[bytes, Path], None]] = {
 }
 
 
-def digest_there(root: Root, path: PurePosixPath) -> str:
+def digest_there(root: Root, path: PurePosixPath, mode: int) -> str:
     """Return the digest of what is there; empty for what is not to be left as it is."""
     file = root.see(path)
     try:
         status = file.lstat()
-        if status.st_mode & 0o7777 != FILE_MODE or status.st_uid != 0:
+        if status.st_mode & 0o7777 != mode or status.st_uid != 0:
             return ""
         return "" if file.is_symlink() else digest_of(file.read_bytes())
     except OSError:

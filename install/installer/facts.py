@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -43,8 +44,15 @@ class BinFacts:
     links: Mapping[PurePosixPath, Found] = field(default_factory=dict)
     drafts: tuple[PurePosixPath, ...] = ()
     """What killed installers have left."""
+    is_copied: bool = False
+    """Whether somebody has copied a bundle there by hand, as our README once had it."""
     used: frozenset[str] | None = None
     """The versions that processes run from; None: that cannot be seen."""
+
+
+def digest_of(content: bytes) -> str:
+    """Return a content's digest."""
+    return hashlib.sha256(content).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,7 @@ class Item:
     digest: str
     source: str
     """Where it is from, for a person."""
+    mode: int = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,18 @@ class ChainFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitFacts:
+    """The units of a host that is looked after by hand."""
+
+    wanted: tuple[Item, ...]
+    found: Mapping[PurePosixPath, str]
+    """The digests of those that are there."""
+    enabled: tuple[str, ...]
+    """Those that were enabled; who disables one since has his reasons."""
+    has_systemd: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All of it."""
 
@@ -90,6 +111,8 @@ class Facts:
     configuration: ConfigurationFacts = ConfigurationFacts()
     chain: ChainFacts | None = None
     """None: it is not wanted."""
+    units: UnitFacts | None = None
+    """None: none are wanted."""
     wanted: str = ""
     """The version that the record wants."""
     rejected: str = ""
@@ -123,5 +146,8 @@ class Remains:
     holders: tuple[str, ...] = ()
     """The attachments whose end needs our programs."""
     is_agent_running: bool = False
+    units: tuple[str, ...] = ()
+    """The units that were enabled."""
+    has_systemd: bool = False
     has_routes: bool = False
     """Whether rail-hostgw has been at work since it was installed."""

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from cni.host.locks import Locks
 from cni.host.paths import Paths
-from install.installer import chain, configuration
-from install.installer.facts import BinFacts, Facts
+from install.installer import chain, configuration, units
+from install.installer.facts import BinFacts, Facts, UnitFacts
 from install.installer.inspection import Inspection
 from install.installer.layout import Layout
 from install.installer.record import Book, Record
 from install.installer.root import Root
 from install.installer.source import Source
+from install.installer.units import Systemd
 from install.installer.versions import Versions
 from install.platforms.platform import Platform
 
@@ -50,6 +51,9 @@ class Site:
     find: Callable[[], Platform]
     config: PurePosixPath
     state: PurePosixPath
+    unit_options: tuple[str, ...] | None = None
+    """What the units are to be told, on a host that is looked after by hand; None elsewhere."""
+    systemd: Systemd = field(default_factory=Systemd)
 
     @property
     def paths(self) -> Paths:
@@ -99,11 +103,20 @@ def gather(
         tuple(_look(site.versions(each), source, record, inspection) for each in bins),
         configuration.gather(site.root, site.config, wishes.config, wishes.secrets),
         chained,
+        _units(site, platform.cni_bin, record),
         record.wanted,
         record.rejected,
         tuple(record.history),
         frozenset(map(PurePosixPath, record.links)),
     )
+
+
+def _units(site: Site, cni_bin: PurePosixPath, record: Record) -> UnitFacts | None:
+    if site.unit_options is None:
+        return None
+    items = units.items(cni_bin, site.unit_options)
+    found = configuration.digests(site.root, items)
+    return UnitFacts(items, found, tuple(record.units), site.systemd.is_there)
 
 
 def _look(versions: Versions, source: Source, record: Record, inspection: Inspection) -> BinFacts:
@@ -119,5 +132,6 @@ def _look(versions: Versions, source: Source, record: Record, inspection: Inspec
         {name: files for name, files in damaged.items() if files},
         versions.links(),
         tuple(versions.drafts()),
+        versions.is_copied(),
         versions.used(),
     )

@@ -125,9 +125,17 @@ def previous(present: Collection[str], history: Sequence[str], current: str) -> 
     return next((n for n in reversed(history) if n in present and n != current), None)
 
 
+BY_HAND = "copied by hand"
+"""Instead of a version's name: what `cp -r dist/railcni /opt/cni/bin/railcni.d` has made."""
+OF_A_COPY = ("_internal", "licenses", MANIFEST)
+"""What there is of it, besides the executable."""
+
+
 def of_process(executable: str, layout: Layout) -> str:
     """Return the version that a process runs from, by `/proc/PID/exe`; empty for no version."""
     path = Path(executable.removesuffix(" (deleted)"))
+    if path.parts[-2:] == (HOME, EXECUTABLE):
+        return BY_HAND
     name = path.parent.name
     ours = path.parent.parent.parts[-2:] == layout.versions.parts[-2:]
     return name if ours and is_version(name) else ""

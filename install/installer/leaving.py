@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from install.installer.facts import Kind, Remains
 from install.installer.layout import leads_to_a_bundle
 from install.installer.steps import (
+    DisableUnits,
     Forget,
     Plan,
     Stage,
@@ -17,6 +18,7 @@ from install.installer.steps import (
     Unchain,
     WithdrawRoutes,
 )
+from install.installer.units import AGENT
 
 _LISTED = 10
 
@@ -33,8 +35,10 @@ def uninstall(found: Remains, *, force: bool) -> Plan:
         force: although pods need the programs, or an agent runs.
     """
     stages: list[Stage] = [(Unchain(folder),) for folder in found.chained]
+    if found.units and found.has_systemd:
+        stages.append((DisableUnits(found.units),))
     reasons = list(_reasons_to_stay(found))
-    if found.has_routes and not found.is_agent_running:
+    if found.has_routes and not _keeps_running(found):
         stages.append((WithdrawRoutes(),))
     if reasons and not force:
         return Plan(tuple(stages), tuple(reasons))
@@ -48,8 +52,13 @@ def uninstall(found: Remains, *, force: bool) -> Plan:
     return Plan(tuple(stages), remarks=(*(reasons if force else ()), *remarks))
 
 
+def _keeps_running(found: Remains) -> bool:
+    """Tell whether an agent runs that will not have ended by then."""
+    return found.is_agent_running and not (found.has_systemd and AGENT in found.units)
+
+
 def _reasons_to_stay(found: Remains) -> Iterator[str]:
-    if found.is_agent_running:
+    if _keeps_running(found):
         yield (
             "rail-agent runs: end it first, so that it takes its direct paths back "
             "(kubectl --namespace railcni delete daemonset rail-agent, or systemctl disable --now "

@@ -55,7 +55,19 @@ def _site(options: argparse.Namespace) -> Site:
     root = Root(options.root)
     paths = Paths.of(os.environ)
     find = partial(places.find, root, options.cni_bin, options.cni_conf)
-    return Site(root, find, PurePosixPath(paths.config), PurePosixPath(paths.state))
+    return Site(
+        root, find, PurePosixPath(paths.config), PurePosixPath(paths.state),
+        _said_again(options) if options.host else None,
+    )  # fmt: skip
+
+
+def _said_again(options: argparse.Namespace) -> tuple[str, ...]:
+    """Return the options that the unit of `run` repeats."""
+    said = []
+    for name in ("cni_bin", "cni_conf", "config", "secrets"):
+        if value := getattr(options, name):
+            said += [f"--{name.replace('_', '-')}", str(value)]
+    return (*said, *(["--chain-hostgw"] if options.chain_hostgw else []))
 
 
 def _node_path(text: str) -> PurePosixPath:

@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from install.installer.facts import BinFacts, ChainFacts, ConfigurationFacts, Facts, Found, Kind
-from install.installer.layout import EXECUTABLE, leads_to_a_bundle, superseded
+from install.conflist.document import OURS
+from install.installer.facts import (
+    BinFacts,
+    ChainFacts,
+    ConfigurationFacts,
+    Facts,
+    Found,
+    Kind,
+    UnitFacts,
+)
+from install.installer.layout import BY_HAND, EXECUTABLE, leads_to_a_bundle, superseded
 from install.installer.steps import (
     Chain,
+    EnableUnits,
     Flip,
     MendVersion,
     Plan,
     PutFile,
     PutLink,
     PutVersion,
+    RemoveCopy,
     RemoveVersion,
     Stage,
     Step,
@@ -49,6 +60,10 @@ def install(facts: Facts, *, arriving: bool) -> Plan:
         if not obstacles:
             stages += _of_bin(facts, each, name, chain)
         problems += obstacles
+    if facts.units:
+        stages.append(tuple(_units(facts.units)))
+        if not facts.units.has_systemd:
+            remarks.append(_without_systemd(facts.bins[0]))
     if facts.chain and facts.chain.refused:
         problems.append(facts.chain.refused)
     return Plan(
@@ -74,14 +89,15 @@ def _configuration(facts: ConfigurationFacts) -> Iterator[Step]:
 
 def _of_bin(facts: Facts, found: BinFacts, name: str, chain: ChainFacts | None) -> Iterator[Stage]:
     """Yield what is to be done in one folder, in stages that do not need each other."""
-    version = tuple(_version(facts, found, name))
-    links = tuple(_links(found))
-    if found.current != name or not links:
-        yield (*version, *links, *_chain(chain), *_superseded(facts, found, name))
+    version, links = tuple(_version(facts, found, name)), tuple(_links(found))
+    if found.current != name:
+        yield (*version, *links, *_chain(chain))
     else:
+        named = [link for link in links if link.path.name == OURS]
         yield version
-        yield from ((link,) for link in links)
-        yield tuple(_chain(chain))
+        yield from ((link,) for link in links if link not in named)
+        yield (*named, *_chain(chain))
+    yield from ((each,) for each in _unneeded(facts, found, name))
 
 
 def _version(facts: Facts, found: BinFacts, name: str) -> Iterator[Step]:
@@ -96,19 +112,40 @@ def _version(facts: Facts, found: BinFacts, name: str) -> Iterator[Step]:
         yield Flip(layout, name)
 
 
-def _links(found: BinFacts) -> Iterator[Step]:
+def _links(found: BinFacts) -> Iterator[PutLink]:
     for path, target in found.layout.links.items():
         there = found.links.get(path, Found(Kind.NOTHING))
         if there != Found(Kind.LINK, target):
             yield PutLink(path, target, there.target)
 
 
-def _superseded(facts: Facts, found: BinFacts, name: str) -> Iterator[Step]:
+def _unneeded(facts: Facts, found: BinFacts, name: str) -> Iterator[Step]:
     history = [*facts.history, name]
     known = [each for each in found.present if each not in history]
     for each in superseded(found.present, [*known, *history], name, found.used):
         if each != found.current:
             yield RemoveVersion(found.layout, each)
+    if found.is_copied and found.used is not None and BY_HAND not in found.used:
+        yield RemoveCopy(found.layout)
+
+
+def _units(facts: UnitFacts) -> Iterator[Step]:
+    if not facts.has_systemd:
+        return
+    changed = [item for item in facts.wanted if facts.found.get(item.path) != item.digest]
+    yield from map(PutFile, changed)
+    names = {item.path.name for item in facts.wanted} - set(facts.enabled)
+    names |= {item.path.name for item in changed}
+    if names:
+        yield EnableUnits(tuple(sorted(names)))
+
+
+def _without_systemd(found: BinFacts) -> str:
+    folder = found.layout.bin
+    return (
+        "systemd does not run here: let what supervises this host keep running "
+        f"`{folder}/rail-agent --make-way` and `{folder}/rail-install run --host`"
+    )
 
 
 def _in_the_way(facts: Facts, found: BinFacts) -> Iterator[str]:

@@ -26,6 +26,7 @@ class Written(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     digest: str
+    mode: int = 0o600
     before: str = ""
     """The file with what was there, in the folder `before`; empty: there was none."""
 
@@ -48,6 +49,8 @@ class Record(BaseModel):
     """The links of ours, and where one led before; empty: there was none."""
     files: dict[str, Written] = {}
     """The files of ours, by path."""
+    units: list[str] = []
+    """The units that were enabled."""
     chained: list[str] = []
     """The folders of networks that rail-hostgw was brought into."""
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import time
+from pathlib import Path
 from typing import NoReturn
 
 from cni.agent import http
 from cni.agent import log as agent_log
 from cni.agent.config import Endpoint
+from cni.agent.making_way import MakingWay
 from install.installer.gathering import Site, Wishes
 from install.installer.source import Source
 from install.installer.upkeep import LOOK, Upkeep
@@ -32,10 +35,12 @@ def run(site: Site, source: Source, wishes: Wishes, endpoint: Endpoint | None) -
         signal.signal(number, lambda *_: os._exit(0))
     upkeep = Upkeep(site, source, wishes, time.monotonic)
     pages = _Pages(endpoint, upkeep)
+    way = MakingWay(Path(sys.executable), None, lambda: os._exit(0))
     log.info("keeping %s installed", source.name)
     while True:
         pages.open()
         upkeep.turn()
+        way.look()
         time.sleep(LOOK)
 
 

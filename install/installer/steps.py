@@ -81,7 +81,7 @@ class PutFile:
     item: Item
 
     def __str__(self) -> str:
-        return f"write {self.item.path} (0600), from {self.item.source}"
+        return f"write {self.item.path} ({self.item.mode:04o}), from {self.item.source}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,36 @@ class RemoveVersion:
 
     def __str__(self) -> str:
         return f"remove {self.layout.version(self.name)}: superseded, no process runs from it"
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveCopy:
+    """Remove what is left of a bundle that somebody copied into our folder by hand."""
+
+    layout: Layout
+
+    def __str__(self) -> str:
+        return f"remove the bundle that was copied to {self.layout.home} by hand"
+
+
+@dataclass(frozen=True, slots=True)
+class EnableUnits:
+    """Have systemd start our units, now and at each boot."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"systemctl daemon-reload, enable --now {' '.join(self.names)}"
+
+
+@dataclass(frozen=True, slots=True)
+class DisableUnits:
+    """Have systemd end our units."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"systemctl disable --now {' '.join(self.names)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +205,9 @@ class Forget:
 
 
 Step: TypeAlias = (
-    Sweep | PutVersion | MendVersion | Flip | PutLink | PutFile | Chain | RemoveVersion
-    | Unchain | WithdrawRoutes | TakeFile | TakeLink | TakeHome | Forget
+    Sweep | PutVersion | MendVersion | Flip | PutLink | PutFile | Chain | EnableUnits
+    | RemoveVersion | RemoveCopy
+    | DisableUnits | Unchain | WithdrawRoutes | TakeFile | TakeLink | TakeHome | Forget
 )  # fmt: skip
 
 
@@ -193,9 +224,9 @@ def subject(step: Step) -> str:
             place = item.path
         case Chain(folder) | Unchain(folder):
             place = folder
-        case TakeHome(layout):
+        case TakeHome(layout) | RemoveCopy(layout):
             place = layout.home
-        case WithdrawRoutes() | Forget():
+        case EnableUnits() | DisableUnits() | WithdrawRoutes() | Forget():
             return str(step)
     return str(place)
 

@@ -16,15 +16,18 @@ from cni.kernel.sysfs import LinuxSysfs
 from cni.kernel.types import KernelError
 from cni.protocol.errors import CniError
 from install.conflist import ways, writing
-from install.installer.configuration import FILE_MODE
 from install.installer.errors import InstallError
 from install.installer.gathering import Site
 from install.installer.layout import DRAFT, Layout
 from install.installer.placing import put_file, put_link, remove, sync_folder, target_of
 from install.installer.record import BEFORE, FILE, Book
 from install.installer.steps import (
+    DisableUnits,
     Forget,
+    RemoveCopy,
+    RemoveVersion,
     Step,
+    Sweep,
     TakeFile,
     TakeHome,
     TakeLink,
@@ -50,8 +53,23 @@ class Taking:
     def do(self, step: Step) -> None:
         """Do one step (InstallError, ConflistError, OSError)."""
         match step:
+            case Sweep(path):
+                remove(self._site.root.see(path))
+            case RemoveCopy(layout):
+                self._site.versions(layout.bin).remove_copy()
+            case RemoveVersion(layout, name):
+                self._site.versions(layout.bin).discard(name)
+            case _:
+                self._leave(step)
+
+    def _leave(self, step: Step) -> None:
+        match step:
             case Unchain(folder):
                 self._unchain(folder)
+            case DisableUnits(names):
+                self._site.systemd.disable(names)
+                self._book.record.units = []
+                self._book.save()
             case WithdrawRoutes():
                 withdraw_routes(self._site.paths, is_here=self._site.root.is_here)
             case TakeFile(path, before):
@@ -76,7 +94,7 @@ class Taking:
     def _file(self, path: PurePosixPath, before: str) -> None:
         file = self._site.root.see(path)
         if before:
-            put_file(file, self._book.kept(before), FILE_MODE)
+            put_file(file, self._book.kept(before), self._book.record.files[str(path)].mode)
         else:
             remove(file)
         del self._book.record.files[str(path)]

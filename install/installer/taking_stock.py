@@ -30,6 +30,8 @@ def remains(site: Site, book: Book) -> Remains:
         tuple(PurePosixPath(each) for each in record.chained),
         tuple(holders.holders(site.paths)),
         holders.is_agent_running(site.paths.state),
+        tuple(record.units),
+        site.root.is_here and site.systemd.is_there,
         site.paths.hostgw.exists(),
     )
 
@@ -39,7 +41,8 @@ def ours(site: Site, book: Book) -> tuple[Ours, ...]:
     return tuple(
         Ours(
             PurePosixPath(path),
-            configuration.digest_there(site.root, PurePosixPath(path)) == written.digest,
+            configuration.digest_there(site.root, PurePosixPath(path), written.mode)
+            == written.digest,
             written.before,
         )
         for path, written in book.record.files.items()

@@ -12,7 +12,15 @@ from pathlib import Path, PurePosixPath
 from install.bundle import LIBRARIES, elf, manifest
 from install.installer.errors import InstallError
 from install.installer.facts import Found, Kind
-from install.installer.layout import DRAFT, EXECUTABLE, MANIFEST, Layout, is_version, of_process
+from install.installer.layout import (
+    DRAFT,
+    EXECUTABLE,
+    MANIFEST,
+    OF_A_COPY,
+    Layout,
+    is_version,
+    of_process,
+)
 from install.installer.placing import (
     make_folder,
     put_file,
@@ -66,6 +74,10 @@ class Versions:
     def links(self) -> dict[PurePosixPath, Found]:
         """Return what is in the places of our links."""
         return {path: what_is(self._root.see(path)) for path in self.layout.links}
+
+    def is_copied(self) -> bool:
+        """Tell whether somebody has copied a bundle into our folder by hand."""
+        return any((self._root.see(self.layout.home) / name).exists() for name in OF_A_COPY)
 
     def folder(self, name: str) -> Path:
         """Return where a version is seen."""
@@ -125,6 +137,11 @@ class Versions:
         remove(draft)
         folder.rename(draft)
         remove(draft)
+
+    def remove_copy(self) -> None:
+        """Remove what is left of a bundle that was copied by hand (OSError)."""
+        for name in OF_A_COPY:
+            remove(self._root.see(self.layout.home) / name)
 
     def _fill(self, draft: Path, source: Source) -> None:
         names = sorted(source.digests)
