@@ -133,6 +133,10 @@ class Attending:
             {(pf,): link.mtu for pf, link in links.items() if link}, "pf",
         )  # fmt: skip
         yield Family.of(
+            "pf_least_mtu_bytes", "What the PF's MTU must be at least.",
+            {(h.pf,): h.least_mtu for h in found if h.link}, "pf",
+        )  # fmt: skip
+        yield Family.of(
             "pf_errors", "Errors that the PF has counted, by the kernel's names.",
             {(h.pf, counter): count for h in found for counter, count in h.errors.items()},
             "pf", "counter", kind="counter",

@@ -180,7 +180,11 @@ class Agent:
 
     def _figures(self) -> list[Family]:
         text = "Requests that wait or are being served."
-        return [Family.of("requests_under_way", text, {(): self._work.taken})]
+        problems = "Reasons why new pods might not start; /readyz has them in words."
+        return [
+            Family.of("requests_under_way", text, {(): self._work.taken}),
+            Family.of("problems", problems, {(): len(self._problems())}),
+        ]
 
     def _problems(self) -> list[str]:
         return [problem for part in self._parts for problem in part.problems()]

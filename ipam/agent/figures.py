@@ -25,6 +25,12 @@ def of_journal(survey: Survey | None) -> Iterator[Family]:
     yield Family.of("slots", "Slots of this node's blocks.", slots, "fabric", "state")
     yield Family.of("blocks", "Blocks of this node.", blocks, "fabric", "state")
     yield Family.of(
+        "fabric_blocks",
+        "Blocks that all nodes together may have of a fabric that they share.",
+        {(stock.fabric,): stock.all_blocks for stock in survey.stocks if stock.all_blocks},
+        "fabric",
+    )
+    yield Family.of(
         "outbox_entries", "Slots that the registry is still to be told of.", {(): survey.outbox}
     )
 

@@ -37,6 +37,8 @@ class Stock:
     quarantined: int
     """The same, but freed less than `QUARANTINE` ago."""
     blocks: Mapping[State, int]
+    all_blocks: int
+    """How many blocks all nodes together may have; 0 for a fabric that is this node's alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,7 @@ def take_stock(
             free,
             quarantined,
             Counter(tenure.state for tenure in tx.blocks.of(fabric)),
+            _size(declared.roomy_blocks) if declared and tx.blocks.shared(fabric) else 0,
         )
 
 

@@ -89,7 +89,9 @@ class HostgwPart:
         )  # fmt: skip
         yield Family.of(
             "hostgw_switches", "Changes of a path's state.",
-            {(state,): n for state, n in self._prover.switches.items()}, "to", kind="counter",
+            # Each from the beginning: Prometheus takes no first value for an increase.
+            {(state.value,): self._prover.switches[state.value] for state in State},
+            "to", kind="counter",
         )  # fmt: skip
         yield from self._of_ways(peers)
         yield from self._air.figures()

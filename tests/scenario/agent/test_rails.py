@@ -75,6 +75,7 @@ def test_an_mtu_that_is_less_than_usual(memory: MemoryWorld, agent: Attendant, p
     (problem,) = agent.part.ailments()
     assert problem.startswith("ens1f0 has MTU 1500, expected at least 9000: ip link set dev")
     assert agent.figure("pf_mtu_bytes", "ens1f0") == 1500
+    assert agent.figure("pf_least_mtu_bytes", "ens1f0") == 9000
     agent.given = {"least_mtu": 1500}
     agent.start()
     agent.does("rails")
@@ -90,6 +91,7 @@ def test_an_mtu_that_is_less_than_a_pod_was_promised(
     agent.does("rails")
     (problem,) = agent.part.ailments()
     assert "has MTU 9100, expected at least 9200" in problem
+    assert agent.figure("pf_least_mtu_bytes", "ens1f0") == 9200
     rewrite(memory, released=True)
     agent.does("rails")
     assert agent.part.ailments() == []

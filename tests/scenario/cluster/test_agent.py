@@ -420,6 +420,7 @@ def test_its_figures(world: World, agent_of: AgentOf) -> None:
     assert slots == {"held": 5, "free": 2 + 4 + 1, "quarantined": 0}
     blocks = {state: count for (_, state), count in agent.figure("blocks").items() if count}
     assert blocks == {"owned": 2, "spare": 1}
+    assert agent.figure("fabric_blocks") == {("backend",): 64 / 4}
     assert agent.figure("outbox_entries") == {(): 1}
     answered = agent.figure("etcd_requests")["answered",]
     node.line.down = True
@@ -445,7 +446,10 @@ def test_a_node_alone_is_asked_for_no_etcd(world: World, agent_of: AgentOf) -> N
     node.add()
     agent.turn("heartbeat")
     agent.turn("upkeep")
-    assert agent.families().keys() == {"journal_up", "slots", "blocks", "outbox_entries"}
+    assert agent.families().keys() == {
+        "journal_up", "slots", "blocks", "fabric_blocks", "outbox_entries",
+    }  # fmt: skip
+    assert agent.figure("fabric_blocks") == {}
     assert agent.figure("slots")["backend", "free"] == 61
     assert agent.part.problems() == []
     for _ in range(61):

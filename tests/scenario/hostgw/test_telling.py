@@ -137,7 +137,9 @@ def test_the_page_of_one_that_does(air: Air) -> None:
         "peer": "10.42.7.0/24", "state": "overlay", "why": "no route to its node 8.8.8.8",
     }  # fmt: skip
     figures = {family.name: family for family in part.figures()}
-    assert {s.labels: s.value for s in figures["hostgw_switches"].samples}[("direct",)] == 1
+    switches = {s.labels[0]: s.value for s in figures["hostgw_switches"].samples}
+    assert switches.keys() == {state.value for state in State}
+    assert (switches["direct"], switches["holddown"]) == (1, 0)
     assert {s.labels for s in figures["hostgw_rtt_seconds"].samples} >= {
         ("10.42.1.0/24", "direct"), ("10.42.1.0/24", "node"),
     }  # fmt: skip

@@ -28,6 +28,7 @@ def test_it_tells_of_a_node_that_nothing_has_happened_on(part: Part) -> None:
         "pf_up": "gauge",
         "pf_carrier": "gauge",
         "pf_mtu_bytes": "gauge",
+        "pf_least_mtu_bytes": "gauge",
         "pf_errors": "counter",
         "rdma_port_up": "gauge",
     }
