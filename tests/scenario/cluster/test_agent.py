@@ -13,7 +13,7 @@ from cni.agent.interface import Family
 from ipam.agent import reclaiming, stock, upkeep
 from ipam.agent.part import IpamPart
 from ipam.registry.heartbeat import LEASE
-from tests.scenario.cluster.given import LOCAL, NODE_FILE, SECOND, refused
+from tests.scenario.cluster.given import BLOCKS, LOCAL, NODE_FILE, SECOND, refused
 from tests.scenario.cluster.world import Machine, World
 
 
@@ -420,7 +420,7 @@ def test_its_figures(world: World, agent_of: AgentOf) -> None:
     assert slots == {"held": 5, "free": 2 + 4 + 1, "quarantined": 0}
     blocks = {state: count for (_, state), count in agent.figure("blocks").items() if count}
     assert blocks == {"owned": 2, "spare": 1}
-    assert agent.figure("fabric_blocks") == {("backend",): 64 / 4}
+    assert agent.figure("fabric_blocks") == {("backend",): BLOCKS}
     assert agent.figure("outbox_entries") == {(): 1}
     answered = agent.figure("etcd_requests")["answered",]
     node.line.down = True
