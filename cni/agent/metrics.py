@@ -102,6 +102,8 @@ class Metrics:
 
     def chore(self, name: str, outcome: str, seconds: float) -> None:
         """Count a chore's run; `outcome` is one of a few words."""
+        for each in ("done", "failed"):
+            self._runs.labels(name, each)  # Prometheus takes no first value for an increase
         self._runs.labels(name, outcome).inc()
         self._chore_seconds.labels(name).set(seconds)
 

@@ -32,16 +32,35 @@ class Agent:
         node: where.
         folder: for its files.
         settings: its `[hostgw]` section but for what the test's folders decide.
+        general: settings outside of it.
     """
 
-    def __init__(self, node: Node, folder: Path, settings: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        node: Node,
+        folder: Path,
+        settings: Mapping[str, Any],
+        general: Mapping[str, Any] | None = None,
+    ) -> None:
         self.node = node
         self.settings = dict(settings)
         self.process: subprocess.Popen[bytes] | None = None
-        self._folder = folder / f"node{node.number}"
-        self._folder.mkdir(parents=True)
-        self._log = self._folder / "agent.log"
+        self.folder = folder / f"node{node.number}"
+        """Its files."""
+        self.folder.mkdir(parents=True)
+        self._general = dict(general or {})
+        self._log = self.folder / "agent.log"
         self._starts = 0
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The environment of the node's programs."""
+        return {
+            "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT),
+            "RAILCNI_STATE_DIR": str(self.folder / "state"),
+            "RAILCNI_CONFIG_DIR": str(self.folder),
+            "RAILCNI_LOG_DIR": str(self.folder),
+        }  # fmt: skip
 
     def start(self, key: str = KEY, **more: Any) -> None:
         """Start it, and wait until it answers.
@@ -56,17 +75,11 @@ class Agent:
     def begin(self, key: str = KEY, **more: Any) -> None:
         """Start it, and wait for nothing."""
         self._configure(key, self.settings | more)
-        environ = {
-            "PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT),
-            "RAILCNI_STATE_DIR": str(self._folder / "state"),
-            "RAILCNI_CONFIG_DIR": str(self._folder),
-            "RAILCNI_LOG_DIR": str(self._folder),
-        }  # fmt: skip
         self._starts = self.log().count(_SERVING) + 1
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.node.command("rail-agent"),
-                env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env=self.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
 
     def wait(self) -> None:
@@ -119,17 +132,21 @@ class Agent:
         return self._log.read_text() if self._log.exists() else ""
 
     def _configure(self, key: str, settings: Mapping[str, Any]) -> None:
-        file = self._folder / "hostgw.key"
+        file = self.folder / "hostgw.key"
         file.touch(0o600)
         file.write_text(f"{key}\n")
-        conflist = self._folder / "10-flannel.conflist"
-        conflist.write_text(json.dumps(self.node.conflist(self._folder / "addresses")))
+        conflist = self.folder / "10-flannel.conflist"
+        conflist.write_text(json.dumps(self.node.conflist(self.folder / "addresses")))
         section = {"keyFile": str(file), "conflist": str(conflist), **settings}
+        general = {
+            "metrics": f"127.0.0.1:{_PORT}", "cniPath": [DEBIANS], "logLevel": "debug",
+            **self._general,
+        }  # fmt: skip
         lines = [
-            f'metrics = "127.0.0.1:{_PORT}"', f'cniPath = ["{DEBIANS}"]', 'logLevel = "debug"',
+            *(f"{name} = {_toml(value)}" for name, value in general.items()),
             "[hostgw]", *(f"{name} = {_toml(value)}" for name, value in section.items()),
         ]  # fmt: skip
-        (self._folder / "agent.toml").write_text("\n".join(lines) + "\n")
+        (self.folder / "agent.toml").write_text("\n".join(lines) + "\n")
 
 
 def _toml(value: object) -> str:
