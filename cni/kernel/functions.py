@@ -23,6 +23,22 @@ LinkState: TypeAlias = Literal["auto", "enable", "disable"]
 
 
 @dataclass(frozen=True, slots=True)
+class PciDevice:
+    """A device on the PCI bus, of whatever kind (`lspci -Dn`)."""
+
+    address: str
+    vendor: str
+    """Four hexadecimal digits; so is the next one."""
+    device: str
+    kind: str
+    """Class and subclass, four hexadecimal digits: `0200` is Ethernet."""
+    numa_node: int | None
+    """None where the platform does not say."""
+    iommu_group: str
+    """Empty where no IOMMU is at work."""
+
+
+@dataclass(frozen=True, slots=True)
 class PhysicalFunction:
     """An SR-IOV physical function (PF)."""
 

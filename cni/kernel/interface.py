@@ -13,6 +13,7 @@ from typing import Protocol
 from cni.kernel.adapters import Adapters
 from cni.kernel.datagrams import Speaking
 from cni.kernel.functions import (
+    PciDevice,
     PhysicalFunction,
     RdmaDevice,
     RdmaPort,
@@ -223,6 +224,10 @@ class Sysfs(Protocol):
 
     def device_exists(self, address: str) -> bool:
         """Return whether a PCI device with this address is there."""
+        ...
+
+    def pci_devices(self) -> Sequence[PciDevice]:
+        """Return all that is on the PCI bus, by address."""
         ...
 
     def virtual_function(self, address: str) -> VirtualFunction | None:

@@ -14,7 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from cni.kernel.functions import PCI_ADDRESS, PhysicalFunction, RdmaPort, VirtualFunction
+from cni.kernel.functions import (
+    PCI_ADDRESS,
+    PciDevice,
+    PhysicalFunction,
+    RdmaPort,
+    VirtualFunction,
+)
 from cni.kernel.types import ERROR_COUNTERS
 
 _VIRTFN = re.compile(r"virtfn(\d+)")
@@ -39,6 +45,10 @@ class LinuxSysfs:
     def device_exists(self, address: str) -> bool:
         """Return whether a PCI device with this address is there."""
         return (self._devices / address).exists()
+
+    def pci_devices(self) -> Sequence[PciDevice]:
+        """Return all that is on the PCI bus, by address."""
+        return [self._pci_device(address) for address in _entries(self._devices)]
 
     def virtual_function(self, address: str) -> VirtualFunction | None:
         """Return the VF at a PCI address, None when there is no device or it is no VF."""
@@ -102,6 +112,21 @@ class LinuxSysfs:
         # `4: ACTIVE`
         states = {n: _read(ports / str(n) / "state").rpartition(" ")[2] for n in numbers}
         return [RdmaPort(device, number, state) for number, state in states.items() if state]
+
+    def _pci_device(self, address: str) -> PciDevice:
+        folder = self._devices / address
+
+        def number(name: str) -> str:
+            return _read(folder / name).removeprefix("0x")
+
+        return PciDevice(
+            address=address,
+            vendor=number("vendor"),
+            device=number("device"),
+            kind=number("class")[:4],
+            numa_node=self._numa_node(address),
+            iommu_group=_target(folder / "iommu_group"),
+        )
 
     def _physical_function(self, address: str, total_vfs: int) -> PhysicalFunction:
         netdev = self._uplink(address)

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from errno import ENOENT
 from ipaddress import IPv6Address, ip_network
 
-from cni.kernel.adapters import Radio
 from cni.kernel.fake import lifecycle, routing, sysctls
+from cni.kernel.fake.adapting import Adapting
 from cni.kernel.fake.carrying import Carrying
 from cni.kernel.fake.hardware import Hardware
 from cni.kernel.fake.model import HOST, SECOND, Announcement, Device, Machine, Netns
@@ -30,7 +30,7 @@ from cni.kernel.watching import News
 _FIRST_INODE = 4026531840
 
 
-class FakeKernel(Hardware, Netfilter, Carrying):
+class FakeKernel(Hardware, Netfilter, Carrying, Adapting):
     """A kernel in memory; keeps the `Kernel` protocol.
 
     Args:
@@ -162,14 +162,6 @@ class FakeKernel(Hardware, Netfilter, Carrying):
         """`bridge fdb append MAC dev NAME dst DESTINATION`."""
         self._device(name, path).forwarding.append(Forwarding(mac, destination))
         self._at(path).tell(News.NEIGHBOUR)
-
-    def make_wireless(self, name: str, radio: Radio | None = None) -> None:
-        """Let a device of the host be a radio, of which nothing more is known by default."""
-        self._device(name, HOST).radio = radio or Radio()
-
-    def offload_checksums(self, name: str, *, on: bool | None, path: str = HOST) -> None:
-        """`ethtool -K NAME tx-checksum-ip-generic on|off`; None lets it have no such switch."""
-        self._device(name, path).offloads = on
 
     def set_master(self, name: str, master: str, *, path: str = HOST) -> None:
         """`ip link set dev NAME master MASTER`."""

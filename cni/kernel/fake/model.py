@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from cni.kernel.adapters import Radio
+from cni.kernel.adapters import Bond, Bridging, Driver, Pause, Radio
 from cni.kernel.fake import sysctls
+from cni.kernel.functions import PciDevice
 from cni.kernel.guarding import Origin
 from cni.kernel.marking import Marking
 from cni.kernel.types import (
@@ -72,6 +73,11 @@ class Device:
     radio: Radio | None = None
     offloads: bool | None = True
     """Whether it leaves IP checksums to its hardware; None for what has no such switch."""
+    driver: Driver | None = None
+    """What `ethtool -i` says; None for what goes without saying."""
+    pause: Pause | None = None
+    bridging: Bridging | None = None
+    bond: Bond | None = None
     pf: Pf | None = None
     """The physical function behind it."""
     vf: Vf | None = None
@@ -288,3 +294,7 @@ class Machine:
     rdma_is_exclusive: bool = False
     nftables: bool = True
     """Whether the kernel has them."""
+    pci_devices: list[PciDevice] = field(default_factory=list)
+    """What is on the bus beside the functions."""
+    iommu_groups: dict[str, str] = field(default_factory=dict)
+    """Of functions, by address; those that are not here are in none."""

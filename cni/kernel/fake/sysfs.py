@@ -8,8 +8,11 @@ from itertools import chain
 from cni.kernel.fake.functions import Function, Pf, RdmaUnit, Vf
 from cni.kernel.fake.kernel import FakeKernel
 from cni.kernel.fake.model import Device
-from cni.kernel.functions import PhysicalFunction, RdmaPort, VirtualFunction
+from cni.kernel.functions import PciDevice, PhysicalFunction, RdmaPort, VirtualFunction
 from cni.kernel.types import ERROR_COUNTERS
+
+_INTEL, _PF, _VF, _ETHERNET = "8086", "10c9", "10ca", "0200"
+"""igb's adapter, the 82576."""
 
 
 class FakeSysfs:
@@ -23,6 +26,22 @@ class FakeSysfs:
         return any(function.address == address for function in self._functions()) or any(
             device.parent == address for device in self._kernel.devices()
         )
+
+    def pci_devices(self) -> Sequence[PciDevice]:
+        """Return the functions, and what was put beside them, by address."""
+        machine = self._kernel.machine
+        functions = [
+            PciDevice(
+                function.address,
+                _INTEL,
+                _PF if isinstance(function, Pf) else _VF,
+                _ETHERNET,
+                function.numa_node,
+                machine.iommu_groups.get(function.address, ""),
+            )
+            for function in self._functions()
+        ]
+        return sorted((*functions, *machine.pci_devices), key=lambda one: one.address)
 
     def virtual_function(self, address: str) -> VirtualFunction | None:
         """Return the VF at a PCI address."""

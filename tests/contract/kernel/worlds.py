@@ -20,6 +20,7 @@ from typing import Protocol
 
 import pytest
 
+from cni.kernel.adapters import LACP, Bond
 from cni.kernel.fake import FakeKernel, FakeSysfs
 from cni.kernel.functions import VfSettings, VirtualFunction
 from cni.kernel.interface import Kernel, Namespace, Sysfs
@@ -62,6 +63,10 @@ class World(Protocol):
         ...
 
     def bridge(self, path: str) -> str: ...
+
+    def bond(self, path: str) -> str:
+        """Make a bond with LACP and without a port; return its name."""
+        ...
 
     def enslave(self, name: str, bridge: str, path: str) -> None: ...
 
@@ -158,6 +163,9 @@ class FakeWorld:
 
     def bridge(self, path: str) -> str:
         return self.kernel.add_bridge(self.name(), path=path).name
+
+    def bond(self, path: str) -> str:
+        return self.kernel.add_bond(self.name(), Bond(LACP), path=path).name
 
     def enslave(self, name: str, bridge: str, path: str) -> None:
         self.kernel.set_master(name, bridge, path=path)
@@ -268,6 +276,13 @@ class LinuxWorld:
     def bridge(self, path: str) -> str:
         name = self.name()
         ip(*inside(path), "link", "add", name, "type", "bridge")
+        return name
+
+    def bond(self, path: str) -> str:
+        only_in_the_lab("it needs the kernel's bonding")
+        run("modprobe", "bonding", "max_bonds=0")
+        name = self.name()
+        ip(*inside(path), "link", "add", name, "type", "bond", "mode", "802.3ad")
         return name
 
     def enslave(self, name: str, bridge: str, path: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cni.kernel.functions import PhysicalFunction, VirtualFunction
+from cni.kernel.functions import PciDevice, PhysicalFunction, VirtualFunction
 from cni.kernel.interface import Sysfs
 from cni.kernel.sysfs import LinuxSysfs
 from cni.kernel.types import ERROR_COUNTERS
@@ -251,3 +251,15 @@ def test_a_device_on_another_bus_has_no_pci_address(root: Path) -> None:
     link(root / "class/net/usb0/device", Path("../../../1-1:1.0"))
 
     assert LinuxSysfs(root).address_of("usb0") == ""
+
+
+def test_what_is_on_the_bus(root: Path) -> None:
+    for name, text in (("vendor", "0x15b3"), ("device", "0x101e"), ("class", "0x020000")):
+        write(device_of(root, VF) / name, text)
+    link(device_of(root, VF) / "iommu_group", root / "kernel/iommu_groups/42")
+
+    found = {device.address: device for device in LinuxSysfs(root).pci_devices()}
+
+    assert list(found) == [PF, OTHER_VF, VF, PLAIN]
+    assert found[VF] == PciDevice(VF, "15b3", "101e", "0200", numa_node=1, iommu_group="42")
+    assert found[PLAIN] == PciDevice(PLAIN, "", "", "", numa_node=None, iommu_group="")

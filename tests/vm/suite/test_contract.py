@@ -9,7 +9,7 @@ import pytest
 
 pytestmark = pytest.mark.long
 
-FILES = ("test_functions.py", "test_function_addresses.py", "test_rdma.py")
+FILES = ("test_adapters.py", "test_functions.py", "test_function_addresses.py", "test_rdma.py")
 
 
 @pytest.mark.parametrize("file", FILES)
