@@ -34,8 +34,10 @@ class PciDevice:
     """Class and subclass, four hexadecimal digits: `0200` is Ethernet."""
     numa_node: int | None
     """None where the platform does not say."""
-    iommu_group: str
+    iommu_group: str = ""
     """Empty where no IOMMU is at work."""
+    iommu_domain: str = ""
+    """`identity` where DMA goes straight, `DMA` or `DMA-FQ` where it is translated."""
 
 
 @dataclass(frozen=True, slots=True)

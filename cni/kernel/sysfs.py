@@ -126,6 +126,7 @@ class LinuxSysfs:
             kind=number("class")[:4],
             numa_node=self._numa_node(address),
             iommu_group=_target(folder / "iommu_group"),
+            iommu_domain=_read(folder / "iommu_group/type"),
         )
 
     def _physical_function(self, address: str, total_vfs: int) -> PhysicalFunction:

@@ -38,6 +38,26 @@ class Finding:
     """The commands, or words where there is none."""
 
 
+def error(check: str, what: str, why: str, *mend: str) -> Finding:
+    """Return a finding on what cannot work, or breaks others."""
+    return Finding(Severity.ERROR, check, what, why, mend)
+
+
+def warning(check: str, what: str, why: str, *mend: str) -> Finding:
+    """Return a finding on what works, and not as it is meant."""
+    return Finding(Severity.WARNING, check, what, why, mend)
+
+
+def info(check: str, what: str, why: str = "", *mend: str) -> Finding:
+    """Return a finding on what is good to know."""
+    return Finding(Severity.INFO, check, what, why, mend)
+
+
+def ok(check: str, what: str) -> Finding:
+    """Return a finding on what is as it should be."""
+    return Finding(Severity.OK, check, what)
+
+
 def worst(findings: Iterable[Finding]) -> Severity:
     """Return how bad the worst is."""
     return max((finding.severity for finding in findings), default=Severity.OK)

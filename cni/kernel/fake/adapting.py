@@ -55,6 +55,6 @@ class Adapting(ABC):
         """Plug in something that is no network adapter: a GPU, say."""
         self.machine.pci_devices.append(device)
 
-    def isolate(self, address: str, group: str) -> None:
+    def isolate(self, address: str, group: str, domain: str = "DMA") -> None:
         """Let an IOMMU keep a function apart, in a group."""
-        self.machine.iommu_groups[address] = group
+        self.machine.iommu_groups[address] = group, domain

@@ -296,5 +296,5 @@ class Machine:
     """Whether the kernel has them."""
     pci_devices: list[PciDevice] = field(default_factory=list)
     """What is on the bus beside the functions."""
-    iommu_groups: dict[str, str] = field(default_factory=dict)
-    """Of functions, by address; those that are not here are in none."""
+    iommu_groups: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Of functions, by address, their group and its kind of domain; others are in none."""

@@ -37,7 +37,7 @@ class FakeSysfs:
                 _PF if isinstance(function, Pf) else _VF,
                 _ETHERNET,
                 function.numa_node,
-                machine.iommu_groups.get(function.address, ""),
+                *machine.iommu_groups.get(function.address, ("", "")),
             )
             for function in self._functions()
         ]

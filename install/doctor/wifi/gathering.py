@@ -20,6 +20,7 @@ from cni.hostgw.uplink import radio_of, radios
 from cni.kernel.interface import Namespace
 from cni.kernel.types import Address, KernelError, Link, kernel_errors
 from cni.protocol.errors import CniError
+from install.doctor.unknown import Unknown
 from install.doctor.wifi.facts import Facts, Reach, Refusal, Series, Uplink
 from install.doctor.wifi.measuring import Target
 from install.doctor.wifi.node import Node
@@ -42,29 +43,13 @@ class Wishes:
     """Whether the uplink is; None to look."""
 
 
-class _Unknown:
-    """What could not be looked at."""
-
-    def __init__(self) -> None:
-        self.words: list[str] = []
-
-    def __enter__(self) -> None:
-        """Go on without what is refused."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if not isinstance(error, CniError | OSError):
-            return False
-        self.words.append(str(error))
-        return True
-
-
 def gather(node: Node, wishes: Wishes) -> Facts:
     """Look at a node, ask its neighbours, and measure.
 
     Raises:
         KernelError: not even its links and routes can be looked at.
     """
-    host, unknown = node.kernel.host, _Unknown()
+    host, unknown = node.kernel.host, Unknown()
     stated, refused = _stated(node)
     terms = _with(stated, wishes)
     landscape = look(host, terms.overlay)
@@ -172,7 +157,7 @@ def _uplink(node: Node, terms: Terms, landscape: Landscape, link: Link) -> Uplin
 
 
 def _asked(
-    host: Namespace, known: Sequence[Reach], uplinks: Sequence[Uplink], unknown: _Unknown
+    host: Namespace, known: Sequence[Reach], uplinks: Sequence[Uplink], unknown: Unknown
 ) -> tuple[list[Reach], list[Uplink]]:
     """Return who answers on layer 2; on each link all are asked at once, its router among them."""
     answered: dict[str, set[Address]] = {}
@@ -211,7 +196,7 @@ def _source(uplink: Uplink, there: Address) -> Address | None:
 def _measured(
     measure: Callable[[Sequence[Target]], Sequence[Series]],
     reached: list[Reach],
-    unknown: _Unknown,
+    unknown: Unknown,
 ) -> list[Reach]:
     """Measure the paths to all nodes first, and then those over the overlay."""
     with unknown, kernel_errors("ping"):
@@ -224,7 +209,7 @@ def _measured(
     return reached
 
 
-def _settings(host: Namespace, facts: Facts, unknown: _Unknown) -> Facts:
+def _settings(host: Namespace, facts: Facts, unknown: Unknown) -> Facts:
     tunnels = facts.landscape.tunnels
     names = {uplink.link.name for uplink in facts.uplinks} | {tunnel.name for tunnel in tunnels}
     with unknown:

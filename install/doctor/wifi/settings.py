@@ -147,12 +147,6 @@ def files(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def unknown(facts: Facts) -> Iterator[Finding]:
-    """Say what nobody could look at."""
-    for words in facts.unknown:
-        yield Finding(Severity.WARNING, "unknown", words, "it was not judged")
-
-
 def _carried(facts: Facts) -> list[tuple[Overlay, int, str]]:
     """Return each overlay with its outer version and its uplink, once."""
     found = {

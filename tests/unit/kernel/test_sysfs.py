@@ -256,10 +256,11 @@ def test_a_device_on_another_bus_has_no_pci_address(root: Path) -> None:
 def test_what_is_on_the_bus(root: Path) -> None:
     for name, text in (("vendor", "0x15b3"), ("device", "0x101e"), ("class", "0x020000")):
         write(device_of(root, VF) / name, text)
+    write(root / "kernel/iommu_groups/42/type", "identity")
     link(device_of(root, VF) / "iommu_group", root / "kernel/iommu_groups/42")
 
     found = {device.address: device for device in LinuxSysfs(root).pci_devices()}
 
     assert list(found) == [PF, OTHER_VF, VF, PLAIN]
-    assert found[VF] == PciDevice(VF, "15b3", "101e", "0200", numa_node=1, iommu_group="42")
-    assert found[PLAIN] == PciDevice(PLAIN, "", "", "", numa_node=None, iommu_group="")
+    assert found[VF] == PciDevice(VF, "15b3", "101e", "0200", 1, "42", "identity")
+    assert found[PLAIN] == PciDevice(PLAIN, "", "", "", numa_node=None)
