@@ -6,6 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,16 +18,59 @@ if TYPE_CHECKING:
     from install.doctor.findings import Finding, Severity
     from install.doctor.wifi.node import Node
 
-doctor = typer.Typer(no_args_is_help=True)
+doctor = typer.Typer()
 
 _COLOURS = {"error": "red", "warning": "yellow", "info": "blue", "ok": "green"}
 _INDENT = " " * 9
 """As wide as the longest word and two blanks."""
 
 
-@doctor.callback()
-def _group() -> None:
-    """Say what is wrong with this node, why it matters, and which command mends it."""
+StrictOption = Annotated[bool, typer.Option("--strict", help="Let warnings count as well.")]
+OutputOption = Annotated[Output, typer.Option(help="How to write it.")]
+_FAILED = 1
+
+
+@doctor.callback(invoke_without_command=True)
+def node(  # noqa: PLR0913 - a command's options
+    context: typer.Context,
+    *,
+    device_plugin: Annotated[
+        Path | None,
+        typer.Option(help="The SR-IOV device plugin's config.json, or the ConfigMap that has it."),
+    ] = None,
+    nad: Annotated[
+        list[Path] | None, typer.Option(help="A file with NADs, judged as by nad lint.")
+    ] = None,
+    cni_bin: Annotated[
+        str, typer.Option(help="The folder of the plugins; else as the runtime's files say.")
+    ] = "",
+    cni_conf: Annotated[str, typer.Option(help="The folder of the networks, likewise.")] = "",
+    strict: StrictOption = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Say what is wrong with this node, why it matters, and which command mends it.
+
+    It changes nothing, and ends with exit code 1 when there is an error.
+    """
+    if context.invoked_subcommand:
+        return
+    from cni.kernel.types import KernelError
+    from install.doctor import whole
+    from install.doctor.wifi.checks import check as check_wifi
+    from install.doctor.wifi.gathering import Wishes, gather
+
+    wishes = whole.Wishes(
+        device_plugin, nad or (), _folder(cni_bin, "--cni-bin"), _folder(cni_conf, "--cni-conf")
+    )
+    place = whole.this_node(Paths.of(os.environ))
+    try:
+        _, findings = whole.look(place, wishes)
+        if whole.has_overlay(place):
+            findings += check_wifi(gather(this_node(), Wishes()))
+    except KernelError as error:
+        typer.echo(f"railctl: {error}", err=True)
+        raise typer.Exit(_FAILED) from None
+    tell(findings, output, strict=strict)
 
 
 @doctor.command()
@@ -40,17 +84,15 @@ def wifi(
             "--wireless/--wired", help="What the uplink is, where the node cannot see it."
         ),
     ] = None,
-    strict: Annotated[  # noqa: FBT002 - an option
-        bool, typer.Option("--strict", help="Let warnings count as well.")
-    ] = False,
-    output: Annotated[Output, typer.Option(help="How to write it.")] = Output.TEXT,
+    *,
+    strict: StrictOption = False,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Look at WiFi, overlay and firewall, and measure the paths to the peers.
 
     It takes a few seconds, changes nothing, and ends with exit code 1 when there is an error.
     """
     from cni.kernel.types import KernelError
-    from install.doctor.findings import Severity, worst
     from install.doctor.wifi.checks import check
     from install.doctor.wifi.gathering import Wishes, gather
 
@@ -58,12 +100,18 @@ def wifi(
         facts = gather(this_node(), Wishes(tuple(overlay or ()), wireless))
     except KernelError as error:
         typer.echo(f"railctl: {error}", err=True)
-        raise typer.Exit(1) from None
-    findings = check(facts)
-    write(findings, output)
+        raise typer.Exit(_FAILED) from None
+    tell(check(facts), output, strict=strict)
+
+
+def tell(findings: Sequence[Finding], output: Output, *, strict: bool) -> None:
+    """Write findings, the worst first, and end with exit code 1 when they are bad enough."""
+    from install.doctor.findings import Severity, in_order, worst
+
+    write(in_order(findings), output)
     tolerated = Severity.INFO if strict else Severity.WARNING
     if worst(findings) > tolerated:
-        raise typer.Exit(1)
+        raise typer.Exit(_FAILED)
 
 
 def this_node() -> Node:
@@ -96,6 +144,15 @@ def write(findings: Sequence[Finding], output: Output) -> None:
         typer.echo(f"{_word(one.severity)}{one.what}")
         for line in filter(None, (one.why, *(f"→ {command}" for command in one.mend))):
             typer.echo(f"{_INDENT}{line}")
+
+
+def _folder(given: str, option: str) -> PurePosixPath | None:
+    from install.platforms.platform import PlatformError, checked_folder
+
+    try:
+        return checked_folder(given, option) if given else None
+    except PlatformError as error:
+        raise typer.BadParameter(str(error)) from None
 
 
 def _word(severity: Severity) -> str:

@@ -86,6 +86,8 @@ class Facts:
     """PFs that have no VF, and that nobody has named."""
     missing: Sequence[str] = ()
     """PFs that agent.toml names, and the node has not."""
+    wanted: bool = False
+    """Whether the node file declares rails."""
     rdma_is_exclusive: bool = False
     bus: Sequence[PciDevice] = ()
     bonds: Mapping[str, Bond] = field(default_factory=dict)

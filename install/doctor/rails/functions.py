@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from install.doctor.findings import Finding, error, info, ok, warning
+from install.doctor.findings import Finding, error, info, ok
 from install.doctor.rails.facts import Facts, Port
 
 _NUMVFS = "echo {count} >/sys/bus/pci/devices/{address}/sriov_numvfs"
@@ -21,8 +21,10 @@ def sriov(facts: Facts) -> Iterator[Finding]:
             "ip -br link; dmesg | grep -i -e firmware -e 'link down'",
             "or take it out of pfs in /etc/railcni/agent.toml",
         )
-    if not facts.ports and not facts.others:
-        yield warning(
+    if not facts.ports and not facts.wanted:
+        yield info("sriov", "this node has no rails, and its node file declares none")
+    elif not facts.ports and not facts.others:
+        yield error(
             "sriov",
             "no device of this node can have virtual functions",
             "a rail is a VF: this node has none to give",

@@ -40,6 +40,8 @@ class Stated:
     """Of each rail of the node file its resource, where that is named."""
     resources: Sequence[Resource] | None = None
     shared_plugin: bool = False
+    wanted: bool = False
+    """Whether the node file declares rails."""
 
 
 def gather(node: Node, stated: Stated) -> Facts:
@@ -61,6 +63,7 @@ def gather(node: Node, stated: Stated) -> Facts:
         declared=stated.declared,
         resources=stated.resources,
         shared_plugin=stated.shared_plugin,
+        wanted=stated.wanted,
     )
     with unknown:
         facts = replace(facts, bus=node.sysfs.pci_devices(), pod_filter=_filter(host, "default"))

@@ -80,7 +80,8 @@ DOWN = linked(up=False, carrier=False)
     ("facts", "severity", "check_name", "words", "mend"),
     [
         (first(functions=()), E, "sriov", "ens1 has no VF, and could have 16", "sriov_numvfs"),
-        (Facts(ports=()), W, "sriov", "no device of this node can have", "SRIOV_EN=1"),
+        (Facts(ports=()), I, "sriov", "this node has no rails", ""),
+        (Facts(ports=(), wanted=True), E, "sriov", "no device of this node can", "SRIOV_EN=1"),
         (replace(WELL, missing=("ens9",)), E, "sriov", "names the PF ens9", "agent.toml"),
         (
             replace(WELL, others=(PhysicalFunction("0000:9b:00.0", "eno1", "ice", 0, "", 64),)),

@@ -1,0 +1,93 @@
+"""The files that say what a node should be: ours, and those that a person names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cni.agent import config as agent_config
+from cni.agent.config import AgentConfig
+from cni.host.paths import Paths
+from cni.protocol.errors import CniError
+from install.doctor.findings import Finding, error
+from install.doctor.rails.gathering import Stated
+from install.doctor.rails.resources import ConfigError
+from install.doctor.rails.told import Told, told
+from install.nad.lint import Source
+from ipam.node_file import load
+
+if TYPE_CHECKING:
+    from ipam.node_file import NodeFile
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What they say."""
+
+    settings: AgentConfig = field(default_factory=AgentConfig)
+    node_file: NodeFile | None = None
+    plugin: Told = field(default_factory=Told)
+    nads: Sequence[Source] = ()
+    refused: Sequence[tuple[str, str]] = ()
+    """Those of ours that are not taken: what is wrong, and how to mend it."""
+    unread: Sequence[Finding] = ()
+    """What is wrong with those that a person named."""
+
+    @property
+    def stated(self) -> Stated:
+        """What of it is about rails' devices."""
+        fabrics = self.node_file.fabrics.values() if self.node_file else ()
+        declared = {
+            name: rail.resource
+            for fabric in fabrics
+            for name, rail in fabric.rails.items()
+            if rail.resource
+        }
+        return Stated(
+            declared, self.plugin.resources, self.plugin.shared, wanted=self.declares_rails
+        )
+
+    @property
+    def declares_rails(self) -> bool:
+        """Whether the node file has any."""
+        return bool(self.node_file and any(f.rails for f in self.node_file.fabrics.values()))
+
+
+def read(paths: Paths, device_plugin: Path | None, nads: Sequence[Path]) -> Files:
+    """Read them; what cannot be read is said, and the others are."""
+    refused: list[tuple[str, str]] = []
+    unread: list[Finding] = []
+    settings, node_file = AgentConfig(), None
+    try:
+        settings = agent_config.load(paths.agent_file)
+    except CniError as problem:
+        refused.append((problem.msg, problem.details))
+    try:
+        node_file = load(paths.node_file) if paths.node_file.exists() else None
+    except CniError as problem:
+        refused.append((problem.msg, problem.details))
+    sources = [source for path in nads if (source := _source(path, "nad", unread))]
+    plugin = _plugin(device_plugin, unread) if device_plugin else Told()
+    return Files(settings, node_file, plugin, sources, refused, unread)
+
+
+def _plugin(path: Path, unread: list[Finding]) -> Told:
+    source = _source(path, "resource", unread)
+    if source is None:
+        return Told()
+    try:
+        return told(source.text)
+    except ConfigError as problem:
+        unread.append(error("resource", f"{path}: {problem}", "nothing of it was judged"))
+        return Told()
+
+
+def _source(path: Path, check: str, unread: list[Finding]) -> Source | None:
+    try:
+        return Source(str(path), path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = problem.strerror if isinstance(problem, OSError) else "it is not UTF-8"
+        unread.append(error(check, f"{path} cannot be read: {reason}", "nothing of it was judged"))
+        return None
