@@ -94,6 +94,20 @@ def look(place: Place, wishes: Wishes) -> tuple[Files, list[Finding]]:
     return files, [*files.unread, *judged]
 
 
+def look_at_registry(place: Place, files: Files) -> list[Finding]:
+    """Return what is found by asking etcd, where the node file names one."""
+    file = files.node_file
+    if file is None or file.etcd is None:
+        return []
+    from install.doctor.registry.checks import check
+    from install.doctor.registry.endpoints import look as ask_endpoints
+    from install.doctor.registry.gathering import Node, gather
+    from ipam.wiring import connect
+
+    node = Node(connect, ask_endpoints, place.kernel.boot_id())
+    return check(gather(node, file, file.etcd))
+
+
 def has_overlay(place: Place) -> bool:
     """Tell whether pod traffic may suffer as it does on WiFi: an overlay, a radio, or WSL."""
     if "microsoft" in platform.release().lower():

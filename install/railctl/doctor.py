@@ -64,7 +64,8 @@ def node(  # noqa: PLR0913 - a command's options
     )
     place = whole.this_node(Paths.of(os.environ))
     try:
-        _, findings = whole.look(place, wishes)
+        files, findings = whole.look(place, wishes)
+        findings += whole.look_at_registry(place, files)
         if whole.has_overlay(place):
             findings += check_wifi(gather(this_node(), Wishes()))
     except KernelError as error:
