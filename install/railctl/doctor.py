@@ -15,7 +15,9 @@ from cni.host.paths import Paths
 from install.railctl.output import Output
 
 if TYPE_CHECKING:
+    from install.doctor import whole
     from install.doctor.findings import Finding, Severity
+    from install.doctor.whole import Place
     from install.doctor.wifi.node import Node
 
 doctor = typer.Typer()
@@ -45,6 +47,17 @@ def node(  # noqa: PLR0913 - a command's options
         str, typer.Option(help="The folder of the plugins; else as the runtime's files say.")
     ] = "",
     cni_conf: Annotated[str, typer.Option(help="The folder of the networks, likewise.")] = "",
+    mtu: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PEER",
+            help="Send packets of the rails' full length to a pod, and look at nothing else: an "
+            "address on a rail, or NAMESPACE/NAME.",
+        ),
+    ] = None,
+    pod: Annotated[
+        str, typer.Option(help="With --mtu: the pod to send from; else the one with most rails.")
+    ] = "",
     strict: StrictOption = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -56,22 +69,35 @@ def node(  # noqa: PLR0913 - a command's options
         return
     from cni.kernel.types import KernelError
     from install.doctor import whole
-    from install.doctor.wifi.checks import check as check_wifi
-    from install.doctor.wifi.gathering import Wishes, gather
+    from install.doctor.files import read
+    from install.doctor.path.proof import prove
 
     wishes = whole.Wishes(
         device_plugin, nad or (), _folder(cni_bin, "--cni-bin"), _folder(cni_conf, "--cni-conf")
     )
     place = whole.this_node(Paths.of(os.environ))
     try:
-        files, findings = whole.look(place, wishes)
-        findings += whole.look_at_registry(place, files)
-        if whole.has_overlay(place):
-            findings += check_wifi(gather(this_node(), Wishes()))
+        if mtu:
+            files = read(place.paths, None, ())
+            findings = [*files.unread, *prove(place, files.node_file, pod, mtu)]
+        else:
+            findings = _whole_node(place, wishes)
     except KernelError as error:
         typer.echo(f"railctl: {error}", err=True)
         raise typer.Exit(_FAILED) from None
     tell(findings, output, strict=strict)
+
+
+def _whole_node(place: Place, wishes: whole.Wishes) -> list[Finding]:
+    from install.doctor import whole
+    from install.doctor.wifi.checks import check
+    from install.doctor.wifi.gathering import Wishes, gather
+
+    files, findings = whole.look(place, wishes)
+    findings += whole.look_at_registry(place, files)
+    if whole.has_overlay(place):
+        findings += check(gather(this_node(), Wishes()))
+    return findings
 
 
 @doctor.command()

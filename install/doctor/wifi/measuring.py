@@ -1,7 +1,7 @@
 """Echo requests to several addresses at once, within a bounded time (`ping -c N -i S`).
 
-Sources: RFC 792 and RFC 4443 section 4 (echo), raw(7), and IP_UNICAST_IF of the kernel's in.h: a
-packet leaves by that device, and its answer may come by any.
+Source: IP_UNICAST_IF of the kernel's in.h: a packet leaves by that device, and its answer may come
+by any.
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
-from cni.kernel.frames import checksum
 from cni.kernel.types import Address
+from install.doctor import echo
+from install.doctor.echo import FAMILIES, Family
 from install.doctor.wifi.facts import Series
 
 COUNT, INTERVAL, PATIENCE = 20, 0.05, 1.0
 """Requests to each, seconds between two, and seconds for the last answer."""
-_IP_UNICAST_IF, _IPV6_UNICAST_IF = 50, 76
-_ECHO = struct.Struct("!BBHHH")
-_PADDING = bytes(48)
+_LEAVE_BY = {4: 50, 6: 76}
+"""IP_UNICAST_IF and IPV6_UNICAST_IF."""
+_LENGTH = 48
 _LONGEST = 2048
-_LENGTH_WORDS = 4
-"""IPv4 counts its header in these; a raw socket gets to read it, and IPv6's not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,32 +37,12 @@ class Target:
     """Of the device by which requests leave; 0 for what the routes say."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What differs between the families."""
-
-    domain: int
-    protocol: int
-    request: int
-    reply: int
-    level: int
-    leave_by: int
-
-
-_KINDS = {
-    4: _Kind(socket.AF_INET, socket.IPPROTO_ICMP, 8, 0, socket.IPPROTO_IP, _IP_UNICAST_IF),
-    6: _Kind(
-        socket.AF_INET6, socket.IPPROTO_ICMPV6, 128, 129, socket.IPPROTO_IPV6, _IPV6_UNICAST_IF
-    ),
-}
-
-
 @dataclass(slots=True)
 class _Asker:
     """A socket for one target, and what it has sent and heard."""
 
     target: Target
-    kind: _Kind
+    family: Family
     opened: socket.socket
     identifier: int
     sent: list[float] = field(default_factory=list)
@@ -73,11 +52,7 @@ class _Asker:
         """Send one request; one that cannot leave is as good as lost."""
         number = len(self.sent)
         self.sent.append(time.monotonic())
-        words = (self.kind.request, 0, 0, self.identifier, number)
-        packet = _ECHO.pack(*words) + _PADDING
-        if self.kind.domain == socket.AF_INET:  # of ICMPv6 the kernel computes it
-            words = (self.kind.request, 0, checksum(packet), self.identifier, number)
-            packet = _ECHO.pack(*words) + _PADDING
+        packet = echo.request(self.family, self.identifier, number, _LENGTH)
         try:
             self.opened.sendto(packet, (str(self.target.address), 0))
         except OSError:
@@ -86,12 +61,8 @@ class _Asker:
     def hear(self) -> None:
         """Take an answer, unless it is another program's."""
         packet, now = self.opened.recv(_LONGEST), time.monotonic()
-        if self.kind.domain == socket.AF_INET:
-            packet = packet[(packet[0] & 0xF) * _LENGTH_WORDS :]
-        if len(packet) < _ECHO.size:
-            return
-        kind, _, _, identifier, number = _ECHO.unpack_from(packet)
-        if (kind, identifier) == (self.kind.reply, self.identifier) and number < len(self.sent):
+        number = echo.answered(self.family, packet, self.identifier)
+        if number is not None and number < len(self.sent):
             self.times.setdefault(number, 1000 * (now - self.sent[number]))
 
     def is_done(self) -> bool:
@@ -140,10 +111,11 @@ def _opened(targets: Sequence[Target]) -> Iterator[list[_Asker]]:
     with ExitStack() as stack:
         askers = []
         for number, target in enumerate(targets):
-            kind = _KINDS[target.address.version]
-            opened = socket.socket(kind.domain, socket.SOCK_RAW, kind.protocol)
+            version = target.address.version
+            family = FAMILIES[version]
+            opened = socket.socket(family.domain, socket.SOCK_RAW, family.protocol)
             stack.enter_context(opened)
             if target.index:
-                opened.setsockopt(kind.level, kind.leave_by, struct.pack("!I", target.index))
-            askers.append(_Asker(target, kind, opened, (first + number) & 0xFFFF))
+                opened.setsockopt(family.level, _LEAVE_BY[version], struct.pack("!I", target.index))
+            askers.append(_Asker(target, family, opened, (first + number) & 0xFFFF))
         yield askers
