@@ -51,9 +51,7 @@ def rendered_at(folder: Path) -> tuple[Document, ...]:
 
 def one(documents: tuple[Document, ...], kind: str, name: str) -> Document:
     """Return the document of a kind and name."""
-    found = [
-        each for each in documents if (each["kind"], each["metadata"]["name"]) == (kind, name)
-    ]
+    found = [each for each in documents if (each["kind"], each["metadata"]["name"]) == (kind, name)]
     assert len(found) == 1, f"{len(found)} {kind} {name}"
     return found[0]
 

@@ -103,9 +103,7 @@ def test_the_daemonset_keeps_what_others_count_on(folder: str) -> None:
     assert daemonset["spec"]["updateStrategy"]["rollingUpdate"]["maxUnavailable"]
     assert [each["name"] for each in pod["initContainers"]] == ["install"]
     assert [each["name"] for each in pod["containers"]] == ["agent", "installer"]
-    assert {each["image"] for each in containers(pod)} == {
-        f"ghcr.io/railcni/railcni:{__version__}"
-    }
+    assert {each["image"] for each in containers(pod)} == {f"ghcr.io/railcni/railcni:{__version__}"}
     config = one(documents, "ConfigMap", "railcni")
     assert config["data"].keys() == {"node.toml", "agent.toml"}
     # Neither talks to the API server.

@@ -49,7 +49,9 @@ def test_the_nads_are_what_render_writes_of_the_example() -> None:
     declared = example()
     kept = {name: declared.fabrics[name] for name in ("backend", "storage")}
     chosen = declared.model_copy(update={"fabrics": kept})
-    assert files(DEPLOY / "nads") == {one.name: one.text for one in nads(chosen, Wishes("ai-train"))}
+    assert files(DEPLOY / "nads") == {
+        one.name: one.text for one in nads(chosen, Wishes("ai-train"))
+    }
 
 
 def test_the_rails_nads_are_clean() -> None:
@@ -91,7 +93,9 @@ def test_the_nodes_files_are_sound(overlay: str, tmp_path: Path) -> None:
 def selectors(overlay: str) -> dict[str, dict[str, Any]]:
     config = one(rendered(f"overlays/{overlay}"), "ConfigMap", "sriovdp-config")["data"]
     listed: list[dict[str, Any]] = json.loads(config["config.json"])["resourceList"]
-    return {f"{each['resourcePrefix']}/{each['resourceName']}": each["selectors"] for each in listed}
+    return {
+        f"{each['resourcePrefix']}/{each['resourceName']}": each["selectors"] for each in listed
+    }
 
 
 @pytest.mark.parametrize("overlay", WITH_RAILS)

@@ -70,7 +70,9 @@ def judge(policy: str, requests: Sequence[Document]) -> list[str | None]:
     return answers
 
 
-def refused(policy: str, asked: Sequence[Asked], labels: Mapping[str, str] | None = None) -> list[Asked]:
+def refused(
+    policy: str, asked: Sequence[Asked], labels: Mapping[str, str] | None = None
+) -> list[Asked]:
     answers = judge(policy, [request(one.pod(), labels) for one in asked])
     return [one for one, message in zip(asked, answers, strict=True) if message]
 
