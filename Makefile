@@ -23,7 +23,7 @@ BUNDLE := dist/railcni/railcni
 SOURCES := $(shell find cni ipam install -type f -name '*.py' -o -name '*.spec')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos lab lab-shell build bench lint lock clean build-packages run-packages test-packages cnitool peers etcd
+.PHONY: help demo test chaos lab lab-shell build bench lint lock clean build-packages run-packages test-packages cnitool peers etcd roots
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -31,7 +31,7 @@ help: ## say what there is
 demo: build run-packages ## give two pods four rails each, show them, take everything back
 	@$(BIN)/python -m deploy.demo
 
-test: lint build run-packages cnitool etcd ## pass judgement: lint and all tests
+test: lint build run-packages cnitool etcd roots ## pass judgement: lint and all tests
 	@PATH="$(CURDIR)/.cache/bin:$$PATH" $(BIN)/pytest --cov
 	@$(BIN)/python -m tests.vm
 
@@ -117,6 +117,17 @@ peers: .cache/peers/$(PLUGINS_VERSION)/host-device
 # The servers that the tests start; what cannot be had is said, and its tests are skipped (never in CI).
 etcd: $(INSTALLED) test-packages
 	@$(BIN)/python -m tests.etcd
+
+# Hosts with an older C library than the bundle's: unpacked, and not set up, is enough to run programs in.
+roots: .cache/roots/bullseye
+.cache/roots/%: | test-packages
+	@echo "Unpacking Debian's $* into $@/ …"
+	@rm -rf $@; mkdir -p $(@D)
+	@for mirror in deb archive; do rm -rf $@.draft; \
+		debootstrap --variant=minbase --foreign $* $@.draft http://$$mirror.debian.org/debian >$@.log && break; \
+	done || { tail $@.log >&2; exit 1; }
+	@cd $@.draft && rm -rf debootstrap proc usr/share/doc usr/share/locale usr/share/man var/cache/apt var/lib/apt
+	@mv $@.draft $@
 
 build-packages: PACKAGES := $(BUILD_PACKAGES)
 run-packages: PACKAGES := $(RUN_PACKAGES)

@@ -14,7 +14,7 @@ NAME = "rail-install"
 """What makes a bundle at home on a host; every other program is started from there."""
 _SCRIPT = """\
 #!/bin/sh
-# Starts rail-install on any host, with the C library that the bundle brings.
+# Starts {name} on any host, with the C library that the bundle brings.
 bundle=$(cd "$(dirname "$(readlink -f "$0")")/../{bundle}" && pwd -P) || exit
 LD_LIBRARY_PATH=$bundle/{libraries}:$bundle/{libraries.parent}${{LD_LIBRARY_PATH+:$LD_LIBRARY_PATH}}
 export LD_LIBRARY_PATH
@@ -23,7 +23,7 @@ exec "$bundle/{libraries}/{loader}" "$bundle/{executable}" {name} "$@"
 
 
 def write(script: Path, bundle: Path) -> None:
-    """Write the script that starts rail-install from a bundle beside its folder."""
+    """Write a script that starts the program of its name from a bundle beside its folder."""
     loader = PurePosixPath(elf.interpreter(bundle / EXECUTABLE)).name
     script.write_text(
         _SCRIPT.format(
@@ -31,7 +31,7 @@ def write(script: Path, bundle: Path) -> None:
             libraries=LIBRARIES,
             loader=loader,
             executable=EXECUTABLE,
-            name=NAME,
+            name=script.name,
         ),
         encoding="utf-8",
     )

@@ -26,10 +26,11 @@ class Agent:
     Args:
         runtime: on whose node, and with whose folders.
         folder: for its log.
+        wrapper: commands that it is started by, which end in executing their arguments.
     """
 
-    def __init__(self, runtime: Runtime, folder: Path) -> None:
-        self._runtime = runtime
+    def __init__(self, runtime: Runtime, folder: Path, wrapper: tuple[str, ...] = ()) -> None:
+        self._runtime = replace(runtime, wrapper=wrapper)
         self._log = folder / "rail-agent.log"
         self.process = self._start()
 
@@ -96,7 +97,7 @@ class Agent:
         return process
 
     def _execute(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        command = replace(self._runtime, wrapper=()).command("rail-agent")
+        command = self._runtime.command("rail-agent")
         environ = self._runtime.environment("none")
         return subprocess.Popen(
             command, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -108,9 +109,9 @@ class Agent:
 
 
 @contextmanager
-def running(runtime: Runtime, folder: Path) -> Iterator[Agent]:
+def running(runtime: Runtime, folder: Path, wrapper: tuple[str, ...] = ()) -> Iterator[Agent]:
     """Let an agent run; it must end in peace."""
-    agent = Agent(runtime, folder)
+    agent = Agent(runtime, folder, wrapper)
     try:
         yield agent
         agent.stop()
