@@ -6,6 +6,7 @@ times as long over each.  Source: the kernel's if_link.h and rtnetlink.h.  Pure.
 
 from __future__ import annotations
 
+import errno
 import struct
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -49,9 +50,22 @@ def show_request(index: int = 0, name: str = "") -> bytes:
     body = _IFINFOMSG.pack(0, 0, index, 0, 0) + _without_statistics()
     if name:
         # Wherever altnames exist IFLA_IFNAME finds them as well, but only the short ones.
-        kind = _IFNAME if len(name.encode()) <= _LONGEST_NAME else _ALT_IFNAME
+        kind = _ALT_IFNAME if _is_altname(name) else _IFNAME
         body += netlink.attribute(kind, _text(name))
     return netlink.message(_RTM_GETLINK, netlink.ACK, body)
+
+
+def absent(name: str) -> set[int]:
+    """Return the errors that say that no link has a name.
+
+    Before Linux 5.5 none has a longer one, and to ask for one is invalid.
+    """
+    return {errno.ENODEV, errno.EINVAL} if _is_altname(name) else {errno.ENODEV}
+
+
+def _is_altname(name: str) -> bool:
+    """Return whether a name is too long for any but an altname."""
+    return len(name.encode()) > _LONGEST_NAME
 
 
 def set_request(index: int, attributes: Mapping[int, bytes], *, up: bool | None = None) -> bytes:

@@ -109,7 +109,7 @@ def route_request(route: Route, *, add: bool) -> Ask:
         attributes.append(("RTA_PRIORITY", route.priority))
     if route.source:
         attributes.append(("RTA_PREFSRC", str(route.source)))
-    if route.gateway and route.gateway.version == route.dst.version:
+    if route.gateway and not needs_via(route):
         attributes.append(("RTA_GATEWAY", str(route.gateway)))
     elif route.gateway:
         via = {"family": family(route.gateway), "addr": str(route.gateway)}
@@ -130,6 +130,11 @@ def route_request(route: Route, *, add: bool) -> Ask:
     return Ask("route", _RTM_DELROUTE, netlink.ACK, header, attributes)
 
 
+def needs_via(route: Route) -> bool:
+    """Return whether a route's gateway is of the other IP version (Linux 5.2)."""
+    return route.gateway is not None and route.gateway.version != route.dst.version
+
+
 def _short(table: int) -> int:
     return table if table <= _LARGEST_SHORT_TABLE else _RT_TABLE_COMPAT
 
@@ -144,7 +149,7 @@ def route_words(route: Route) -> str:
     """Return a route the way `ip route` is told, without its link."""
     words = [str(route.dst)]
     if route.gateway:
-        inet6 = "inet6 " if route.gateway.version != route.dst.version else ""
+        inet6 = "inet6 " if needs_via(route) else ""
         words.append(f"via {inet6}{route.gateway}")
     words.append(f"table {route.table}")
     for name, value in (

@@ -84,7 +84,7 @@ class RtnetlinkNamespace(
 
     def find(self, name: str) -> Link | None:
         """`ip -d link show dev NAME`."""
-        return self._show_link(link_messages.show_request(name=name))
+        return self._show_link(link_messages.show_request(name=name), name)
 
     def set_up(self, index: int) -> None:
         """`ip link set dev X up`."""
@@ -227,11 +227,11 @@ class RtnetlinkNamespace(
             packets = [frames.announcement(link.mac, address.ip) for address in addresses]
             self._run(lambda: frames.send(link.name, packets))
 
-    def _show_link(self, request: bytes) -> Link | None:
+    def _show_link(self, request: bytes, name: str = "") -> Link | None:
         try:
             (body,) = self._request(request, "link show")
         except KernelError as error:
-            if error.errno != errno.ENODEV:
+            if error.errno not in link_messages.absent(name):
                 raise
             return None
         return link_messages.link(body)

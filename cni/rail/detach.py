@@ -17,7 +17,7 @@ from enum import Enum
 from zlib import crc32
 
 from cni.kernel.functions import VfSettings
-from cni.kernel.interface import Namespace
+from cni.kernel.interface import Namespace, Sysfs
 from cni.kernel.types import KernelError, Link, NetnsGoneError
 from cni.protocol.request import Request, stated_version
 from cni.protocol.versions import Command
@@ -130,7 +130,7 @@ def _bring_home(node: Node, record: Record, netns_hint: str) -> Whereabouts:
                 rdma.move_home(pod, record.rdma, host)
             link = recognise(pod.links(), device, index=record.pod_index)
             if link is not None:
-                _move_home(pod, link, host, record)
+                _move_home(node, pod, link, record)
         link = _await_return(node, record, namespace_is_gone=pod is None)
     if link is not None:
         return _restore(node, link, record)
@@ -196,21 +196,29 @@ def _withdraw(pod: Namespace, record: Record) -> None:
             pod.remove_rule(rule)
 
 
-def _move_home(pod: Namespace, link: Link, host: Namespace, record: Record) -> None:
+def _move_home(node: Node, pod: Namespace, link: Link, record: Record) -> None:
     """Move the device to the host, under a name that nobody has; down first."""
     with _unless_gone():
         pod.set_down(link.index)
         for altname in link.altnames:
             pod.remove_altname(link.index, altname)  # one that the host has stops the move
         try:
-            pod.move(link.index, host, temporary_name(record))
+            pod.move(link.index, node.kernel.host, temporary_name(record))
         except KernelError:
-            if _on_host(host, record) is None:
+            if _on_host(node, record) is None:
                 raise  # else it was half applied, and the device is here
 
 
-def _on_host(host: Namespace, record: Record) -> Link | None:
-    return recognise(host.links(), record.device, name=temporary_name(record))
+def _on_host(node: Node, record: Record) -> Link | None:
+    links = [_with_parent(link, node.sysfs) for link in node.kernel.host.links()]
+    return recognise(links, record.device, name=temporary_name(record))
+
+
+def _with_parent(link: Link, sysfs: Sysfs) -> Link:
+    """Return a link of the host with its bus address, which sysfs tells before Linux 5.14, too."""
+    if link.parent or link.kind or link.loopback:
+        return link
+    return replace(link, parent=sysfs.address_of(link.name))
 
 
 def temporary_name(record: Record) -> str:
@@ -224,7 +232,7 @@ def _await_return(node: Node, record: Record, *, namespace_is_gone: bool) -> Lin
     """Return the device's link on the host; a dying namespace hands it back a little later."""
     deadline = time.monotonic() + _RETURN_PATIENCE
     while True:
-        link = _on_host(node.kernel.host, record)
+        link = _on_host(node, record)
         coming = namespace_is_gone and record.device.outlives_namespace
         if link or not coming or time.monotonic() > deadline:
             return link

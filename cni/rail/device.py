@@ -184,7 +184,8 @@ def recognise(
 
     A bus address or a permanent MAC settles it.  Where there is neither (a veth), the peer must be
     the same one and something of ours must be on it: the pod may have renamed the device, but its
-    `eth0` must never be taken for a rail.
+    `eth0` must never be taken for a rail.  Of hardware, that is its MAC: kernels that tell neither
+    of the two do not tell one namespace from the next one of its number, either.
 
     Args:
         links: of one namespace.
@@ -205,7 +206,8 @@ def _is_alike(link: Link, identity: DeviceIdentity, index: int, name: str) -> bo
         # igbvf takes for permanent what it had when it last started: perhaps what ADD gave it.
         ours = identity.macs if identity.pci_address else ()
         return link.permanent_mac in {identity.permanent_mac, *ours}
-    marked = link.index == index or link.name == name or link.mac in identity.macs
+    is_there = link.index == index and (identity.kind != "" or not identity.macs)
+    marked = is_there or link.name == name or link.mac in identity.macs
     return link.lower == identity.lower and marked
 
 

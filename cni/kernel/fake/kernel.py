@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from errno import ENOENT
 from ipaddress import IPv6Address, ip_network
 
-from cni.kernel.fake import lifecycle, routing, sysctls
+from cni.kernel.fake import lifecycle, releases, routing, sysctls
 from cni.kernel.fake.adapting import Adapting
 from cni.kernel.fake.carrying import Carrying
 from cni.kernel.fake.hardware import Hardware
 from cni.kernel.fake.model import HOST, SECOND, Announcement, Device, Machine, Netns
 from cni.kernel.fake.namespace import FakeNamespace
 from cni.kernel.fake.netfilter import Netfilter
+from cni.kernel.fake.releases import Release
 from cni.kernel.interface import Namespace
 from cni.kernel.types import (
     Address,
@@ -35,15 +36,20 @@ class FakeKernel(Hardware, Netfilter, Carrying, Adapting):
 
     Args:
         ipv6: whether the kernel has IPv6 at all.
+        linux: which release it is; what it has not learned yet, it cannot.
         before_change: called with a verb before it changes anything; what it raises, the verb
             raises, and nothing has changed: so a test crashes a caller at any step.
     """
 
     def __init__(
-        self, *, ipv6: bool = True, before_change: Callable[[str], None] = lambda _: None
+        self,
+        *,
+        ipv6: bool = True,
+        linux: Release = releases.NEWEST,
+        before_change: Callable[[str], None] = lambda _: None,
     ) -> None:
         super().__init__()
-        self.machine = Machine(ipv6, before_change)
+        self.machine = Machine(ipv6, linux, before_change)
         self._boot_id = uuid.uuid4()
         self._cookies = 0
         self._unshared = 0
@@ -81,7 +87,8 @@ class FakeKernel(Hardware, Netfilter, Carrying, Adapting):
 
     def rdma_is_exclusive(self) -> bool:
         """`rdma system show`."""
-        return self.machine.rdma_is_exclusive
+        knows = self.machine.linux >= releases.RDMA_NAMESPACES
+        return knows and self.machine.rdma_is_exclusive
 
     def boot_id(self) -> str:
         """Return the random identity of this boot."""
@@ -230,7 +237,8 @@ class FakeKernel(Hardware, Netfilter, Carrying, Adapting):
         taken = {netns.inode for netns in self._namespaces}
         inode = next(i for i in range(_FIRST_INODE, _FIRST_INODE + 2**20) if i not in taken)
         self._cookies += 1
-        netns = Netns(inode, self._cookies, sysctls.fresh(ipv6=self.machine.ipv6), [path])
+        settings = sysctls.fresh(ipv6=self.machine.ipv6)
+        netns = Netns(inode, self._cookies, settings, self.machine.linux, [path])
         netns.rules += routing.RULES + (routing.RULES6 if self.machine.ipv6 else ())
         lo = Device("lo", "00:00:00:00:00:00", mtu=65536, min_mtu=0, max_mtu=0, loopback=True)
         netns.adopt(lo)

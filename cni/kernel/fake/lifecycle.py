@@ -54,6 +54,13 @@ def settle(netns: Netns, now: int) -> None:
             add_address(netns, device, routing.link_local(device.mac))
 
 
+def has_address(device: Device, address: Interface) -> bool:
+    """Return whether a device cannot be given an address, since it has it."""
+    if isinstance(address, IPv4Interface):
+        return address in device.addresses
+    return any(address.ip == other.ip for other in device.addresses)
+
+
 def add_address(netns: Netns, device: Device, address: Interface) -> None:
     """Give a device an address, and the routes that come with it."""
     device.addresses.append(address)

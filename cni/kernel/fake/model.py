@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cni.kernel.adapters import Bond, Bridging, Driver, Pause, Radio
-from cni.kernel.fake import sysctls
+from cni.kernel.fake import releases, sysctls
+from cni.kernel.fake.releases import Release
 from cni.kernel.functions import PciDevice
 from cni.kernel.guarding import Origin
 from cni.kernel.marking import Marking
@@ -165,6 +166,7 @@ class Netns:
     inode: int
     cookie: int
     sysctls: dict[str, str]
+    linux: Release
     paths: list[str] = field(default_factory=list)
     opened: int = 0
     """How many callers have it open."""
@@ -188,7 +190,8 @@ class Netns:
     @property
     def identity(self) -> NetnsId:
         """What stat(2) and SO_NETNS_COOKIE would say."""
-        return NetnsId(_DEVICE_OF_NSFS, self.inode, self.cookie)
+        cookie = self.cookie if self.linux >= releases.NETNS_COOKIE else 0
+        return NetnsId(_DEVICE_OF_NSFS, self.inode, cookie)
 
     def find(self, name: str) -> Device | None:
         """Return the device that has this name or altname."""
@@ -232,6 +235,7 @@ class Netns:
     def link(self, device: Device, now: int) -> Link:
         """Describe a device of this namespace as rtnetlink would."""
         lower, nsid = self._lower(device)
+        tells_limits = self.linux >= releases.MTU_LIMITS
         return Link(
             index=device.index,
             name=device.name,
@@ -240,14 +244,14 @@ class Netns:
             up=device.up,
             carrier=device.has_carrier(now),
             kind=device.kind,
-            permanent_mac=device.permanent_mac,
-            parent=device.parent,
+            permanent_mac=device.permanent_mac if self.linux >= releases.PERMANENT_MAC else "",
+            parent=device.parent if self.linux >= releases.PARENT else "",
             lower=lower,
             lower_netnsid=nsid,
             master=device.master.index if device.master else 0,
             altnames=tuple(device.altnames),
-            min_mtu=device.min_mtu,
-            max_mtu=device.max_mtu,
+            min_mtu=device.min_mtu if tells_limits else 0,
+            max_mtu=device.max_mtu if tells_limits else 0,
             loopback=device.loopback,
             local=device.local,
         )
@@ -284,6 +288,7 @@ class Machine:
     """What the namespaces of one fake kernel share."""
 
     ipv6: bool
+    linux: Release
     before_change: Callable[[str], None]
     """Called with the verb before anything changes; may raise, as a crash would."""
     now: int = 1000 * SECOND

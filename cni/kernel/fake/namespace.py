@@ -6,10 +6,10 @@ import errno
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from ipaddress import IPv4Interface, IPv6Interface, IPv6Network
+from ipaddress import IPv6Interface, IPv6Network
 
 from cni.kernel import frames, messages, rule_messages
-from cni.kernel.fake import lifecycle, routing
+from cni.kernel.fake import lifecycle, releases, routing
 from cni.kernel.fake.adapter_verbs import AdapterVerbs
 from cni.kernel.fake.datagram_verbs import DatagramVerbs
 from cni.kernel.fake.function_verbs import FunctionVerbs
@@ -105,8 +105,10 @@ class FakeNamespace(
         """`ip link property add dev X altname Y`."""
         words = f"altname {name}"
         device = self._device("link property add", index, words)
+        verb = f"link property add dev {device.name} {words}"
+        self._require(releases.ALTNAMES, verb)
         if name in self.netns.names():
-            raise refused(f"link property add dev {device.name} {words}", errno.EEXIST)
+            raise refused(verb, errno.EEXIST)
         device.altnames.append(name)
         self.netns.tell(News.LINK)
 
@@ -114,9 +116,11 @@ class FakeNamespace(
         """`ip link property del dev X altname Y`."""
         words = f"altname {name}"
         device = self._device("link property del", index, words)
+        verb = f"link property del dev {device.name} {words}"
+        self._require(releases.ALTNAMES, verb)
         if name not in device.altnames:
             number = errno.EINVAL if name in self.netns.names() else errno.ENOENT
-            raise refused(f"link property del dev {device.name} {words}", number)
+            raise refused(verb, number)
         device.altnames.remove(name)
         self.netns.tell(News.LINK)
 
@@ -146,7 +150,7 @@ class FakeNamespace(
                 raise refused(verb, errno.EACCES, "ipv6: IPv6 is disabled on this device")
             if address.is_multicast:
                 raise refused(verb, errno.EADDRNOTAVAIL)
-        if _is_assigned(device, address):
+        if lifecycle.has_address(device, address):
             raise refused(verb, errno.EEXIST, "Address already assigned")
         lifecycle.add_address(self.netns, device, address)
 
@@ -161,6 +165,8 @@ class FakeNamespace(
         verb = f"route add {messages.route_words(route)} dev {device.name}"
         if isinstance(route.dst, IPv6Network):
             self._require_ipv6(verb)
+        if messages.needs_via(route):
+            self._require(releases.IPV4_BY_IPV6, verb, errno.EINVAL)
         stored = routing.as_stored(route)
         if refusal := routing.refusal(self.netns, device, stored):
             raise refused(verb, *refusal)
@@ -264,6 +270,8 @@ class FakeNamespace(
             raise refused(verb, errno.EINVAL)
         if name in self.netns.names():
             raise refused(verb, errno.EEXIST)
+        if device.up:
+            self._require(releases.RENAMING_WHILE_UP, verb, errno.EBUSY)
         device.name = name
         self.netns.tell(News.LINK)
 
@@ -280,12 +288,6 @@ class FakeNamespace(
                 owner = next((d for d in self._devices() if d.name == group), None)
                 return (owner.sysctls if owner else {}), f"{family}/{folder}/{name}"
         return self.netns.sysctls, key
-
-
-def _is_assigned(device: Device, address: Interface) -> bool:
-    if isinstance(address, IPv4Interface):
-        return address in device.addresses
-    return any(address.ip == other.ip for other in device.addresses)
 
 
 def _require_length(name: str, verb: str) -> None:

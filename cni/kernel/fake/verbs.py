@@ -7,6 +7,7 @@ import os
 
 from cni.kernel.fake import lifecycle
 from cni.kernel.fake.model import Device, Machine, Netns
+from cni.kernel.fake.releases import Release
 from cni.kernel.types import KernelError, NetnsId
 
 
@@ -35,6 +36,11 @@ class Verbs:
         """Be about to change nftables."""
         self._require_nftables(verb)
         self._machine.before_change(verb)
+
+    def _require(self, release: Release, verb: str, number: int = errno.EOPNOTSUPP) -> None:
+        """Refuse what the kernel has not learned yet."""
+        if self._machine.linux < release:
+            raise refused(verb, number)
 
     def _require_nftables(self, verb: str) -> None:
         if not self._machine.nftables:

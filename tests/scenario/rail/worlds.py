@@ -16,6 +16,7 @@ from cni.delegate.choose import ipam_for
 from cni.host.locks import Locks
 from cni.host.paths import STATE_DIR, Paths
 from cni.kernel.fake import FakeKernel, FakeSysfs
+from cni.kernel.fake.releases import NEWEST, Release
 from cni.kernel.interface import Kernel, Sysfs
 from cni.kernel.linux import LinuxKernel
 from cni.kernel.sysfs import LinuxSysfs
@@ -137,13 +138,18 @@ class World(ABC):
 
 
 class MemoryWorld(World):
-    """A kernel in memory, where one can do what a running one does not let one do."""
+    """A kernel in memory, where one can do what a running one does not let one do.
+
+    Args:
+        folder: for its files.
+        linux: which release it is.
+    """
 
     kernel: FakeKernel
     has_ipv6 = True
 
-    def __init__(self, folder: Path) -> None:
-        self.kernel = FakeKernel(ipv6=self.has_ipv6)
+    def __init__(self, folder: Path, linux: Release = NEWEST) -> None:
+        self.kernel = FakeKernel(ipv6=self.has_ipv6, linux=linux)
         self.sysfs = FakeSysfs(self.kernel)
         super().__init__(folder)
 

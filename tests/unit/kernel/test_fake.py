@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from ipaddress import ip_address, ip_interface, ip_network
 
 import pytest
 
-from cni.kernel.fake import FakeKernel
+from cni.kernel.fake import FakeKernel, releases
 from cni.kernel.interface import Kernel
 from cni.kernel.types import KernelError, Link, NetnsGoneError, Route, Rule
 
@@ -202,3 +203,24 @@ def test_announcements_are_recorded(kernel: FakeKernel) -> None:
 def test_an_unplugged_adapter_is_gone(kernel: FakeKernel) -> None:
     kernel.delete_link("ens1v0")
     assert kernel.host.find("ens1v0") is None
+
+
+def test_an_older_one_refuses_and_leaves_out_what_it_has_not_learned() -> None:
+    kernel = FakeKernel(linux=releases.OLDEST)
+    kernel.add_physical("ens1v0", MAC, pci=PCI)
+    link, host = on_host(kernel, "ens1v0"), kernel.host
+    assert (link.permanent_mac, link.parent, link.min_mtu, link.max_mtu) == ("", "", 0, 0)
+    assert host.identity.cookie == 0
+    host.set_up(link.index)
+    by_ipv6 = Route(ip_network("10.61.0.0/16"), link.index, ip_address("fe80::1"))
+    refused: list[tuple[int, Callable[[], None]]] = [
+        (errno.EOPNOTSUPP, lambda: host.add_altname(link.index, "rail-a")),
+        (errno.EOPNOTSUPP, lambda: host.remove_altname(link.index, "rail-a")),
+        (errno.EBUSY, lambda: host.rename(link.index, "rail0")),
+        (errno.EINVAL, lambda: host.add_route(by_ipv6)),
+    ]
+    for number, verb in refused:
+        with pytest.raises(KernelError) as refusal:
+            verb()
+        assert refusal.value.errno == number
+    assert kernel.host.link(link.index) == on_host(kernel, "ens1v0")

@@ -49,6 +49,20 @@ def test_a_table_that_never_comes_to_rest(monkeypatch: pytest.MonkeyPatch) -> No
     assert refusal.value.errno == errno.EAGAIN
 
 
+class BeforeAltnames(Scripted):
+    """A namespace of a kernel that takes a question by an altname for one without a name."""
+
+    def _ask(self, request: bytes, *, strictly: bool) -> list[bytes]:
+        del request, strictly
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+
+def test_a_kernel_without_altnames_has_no_link_of_a_longer_name() -> None:
+    assert BeforeAltnames(0).find("enp131s0f1npf0vf22") is None
+    with pytest.raises(KernelError):
+        BeforeAltnames(0).find("ens1")
+
+
 def test_mount_points_are_unescaped(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     lines = tmp_path / "mountinfo"
     lines.write_text(
