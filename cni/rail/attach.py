@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cni.kernel.functions import VfSettings
+from cni.kernel.functions import NO_MAC, VfSettings
 from cni.kernel.interface import Namespace
 from cni.kernel.types import NetnsGoneError
 from cni.protocol.errors import CniError, Code
@@ -85,7 +85,7 @@ def _attach(
         started=node.kernel.uptime(),
         config=json.dumps(dict(request.config)),
         args=dict(request.args),
-        device=device.identity(config.mac or ""),
+        device=device.identity(config.mac or _mac_to_come(device)),
         baseline=baseline,
         imposed=imposed,
         netns=pod.identity,
@@ -156,6 +156,15 @@ def _undo(node: Node, request: Request, record: Record, cause: BaseException) ->
     except Exception as error:
         log.exception("undoing the failed ADD of %s failed", record.holder)
         cause.add_note(f"undoing it failed as well: {error}; DEL will finish it")
+
+
+def _mac_to_come(device: devices.Device) -> str:
+    """Return what a VF may take on by itself, where nothing better than a MAC tells which it is."""
+    link, port = device.link, device.port
+    if link is None or link.parent or port is None:
+        return ""
+    now = port.settings()
+    return now.mac if now and now.mac and now.mac != NO_MAC else ""
 
 
 def _settings(device: devices.Device, config: RailConfig) -> VfSettings:

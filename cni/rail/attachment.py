@@ -41,7 +41,7 @@ class DeviceIdentity(_Saved):
     kind: str
     permanent_mac: str
     macs: tuple[str, ...]
-    """Those it may carry: its own, and the one that was asked for."""
+    """Those it may carry: its own, and the one that was asked for, or that its PF prescribes."""
     lower: int
     """A veth's peer, or the link below."""
     userspace: bool = False

@@ -42,10 +42,10 @@ class Device:
     @property
     def key(self) -> str:
         """The name of its lock and of its records."""
-        return self.identity("").key
+        return self.identity().key
 
-    def identity(self, asked_mac: str) -> DeviceIdentity:
-        """Return how it will be recognised, also after it got the MAC that was asked for."""
+    def identity(self, *macs: str) -> DeviceIdentity:
+        """Return how it will be recognised, also with one of these MACs."""
         link, pci_address = self.link, self.function.address if self.function else ""
         if link is None:
             return DeviceIdentity(
@@ -58,7 +58,7 @@ class Device:
             host_name=link.name,
             kind=link.kind,
             permanent_mac=link.permanent_mac,
-            macs=tuple(dict.fromkeys(mac for mac in (link.mac, asked_mac) if mac)),
+            macs=tuple(dict.fromkeys(mac for mac in (link.mac, *macs) if mac)),
             lower=link.lower,
         )
 

@@ -9,6 +9,7 @@ import pytest
 
 from cni.kernel.fake import releases
 from cni.kernel.fake.model import HOST
+from cni.kernel.functions import VfSettings
 from cni.kernel.types import Link
 from cni.rail import detach
 from tests.scenario.rail.worlds import MemoryWorld
@@ -76,6 +77,20 @@ def test_a_function_that_the_pod_has_changed_is_known_on_the_host(older: MemoryW
     older.delete_pod(pod)
     assert older.call("DEL", pod=pod, deviceID=VF).exit_code == 0
     assert (older.seen(name), older.records(), older.held()) == (before, [], [])
+
+
+def test_a_function_that_takes_on_what_its_pf_prescribes(older: MemoryWorld) -> None:
+    """As igbvf does when it starts anew for an MTU."""
+    name, pod, host = older.add_function(VF), older.add_pod(), older.kernel.host
+    pf = host.find("ens1f0")
+    assert pf
+    host.set_vf(pf.index, 0, VfSettings(mac=STRANGE))
+    assert older.call("ADD", pod=pod, deviceID=VF).exit_code == 0
+    assert rail(older, pod).mac == STRANGE
+    assert older.call("CHECK", pod=pod, deviceID=VF).exit_code == 0
+    assert older.call("DEL", pod=pod, deviceID=VF).exit_code == 0
+    assert (older.records(), older.held()) == ([], [])
+    assert host.find(name)
 
 
 def test_a_new_namespace_of_an_old_ones_number_keeps_its_device(older: MemoryWorld) -> None:
