@@ -10,6 +10,7 @@ import pytest
 from cni.agent.config import AgentConfig
 from cni.agent.hostgw.settings import HostgwSettings
 from cni.hostgw.config import HostgwConfig, StaticPeer, Uplink
+from cni.kernel.fake import releases
 from cni.protocol.config import Config
 from cni.rail.config import RailConfig
 from ipam.config import IpamConfig
@@ -59,3 +60,10 @@ def test_every_key_is_in_the_tables(model: type[Config], heading: str) -> None:
     keys = {field.alias or name for name, field in model.model_fields.items()}
     missing = {key for key in keys - _INTERNAL if f"`{key}`" not in section}
     assert not missing
+
+
+def test_every_release_that_the_fake_knows_of_is_in_the_table_of_kernels() -> None:
+    table = (ROOT / "docs/any-host.md").read_text(encoding="utf-8").split("## Kernels")[1]
+    known = {value for value in vars(releases).values() if isinstance(value, tuple)}
+    for major, minor in known - {releases.OLDEST, releases.NEWEST}:
+        assert f"| {major}.{minor} |" in table
