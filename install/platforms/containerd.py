@@ -13,6 +13,11 @@ SOCKET = PurePosixPath("/run/containerd/containerd.sock")
 STORAGE = PurePosixPath("/var/lib/containerd")
 _RUNTIME = ("io.containerd.cri.v1.runtime", "io.containerd.grpc.v1.cri", "cri")
 """The plugin that has CNI's settings: in version 3 and 4, 2, and 1 of the document."""
+_SNAPSHOTTER = (
+    ("io.containerd.cri.v1.images",),
+    ("io.containerd.grpc.v1.cri", "containerd"),
+    ("cri", "containerd"),
+)
 _CRI = frozenset({"cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"})
 _SERVER = "io.containerd.server.v1.grpc"
 """Has the socket from version 4 on."""
@@ -32,6 +37,8 @@ class Settings:
     """Whether a kubelet can use it: Docker's packages switch that off."""
     socket: PurePosixPath | None = None
     storage: PurePosixPath | None = None
+    snapshotter: str = ""
+    """What images are unpacked with; empty where it is not said."""
 
 
 def settings(files: Files, path: PurePosixPath) -> Settings | None:
@@ -68,7 +75,16 @@ def understood(document: Table, where: str) -> Settings:
         has_cri=not (isinstance(disabled, list) and _CRI & set(map(str, disabled))),
         socket=checked_folder(address, f"{where}: address") if address else None,
         storage=checked_folder(root, f"{where}: root") if root else None,
+        snapshotter=_snapshotter(document),
     )
+
+
+def _snapshotter(document: Table) -> str:
+    for keys in _SNAPSHOTTER:
+        said = get(document, "plugins", *keys, "snapshotter")
+        if isinstance(said, str) and said.isidentifier():  # a template has a variable there
+            return said
+    return ""
 
 
 def _of_cni(document: Table, key: str) -> object:

@@ -141,6 +141,7 @@ def _rancher_platform(files: Files, name: Name, data: PurePosixPath) -> Platform
         conf,
         socket=(said.socket if said else None) or _RANCHER_SOCKET,
         storage=(said.storage if said else None) or data / "agent/containerd",
+        snapshotter=said.snapshotter if said else "",
         images=data / "agent/images",
         has_drop_ins=bool(said and said.has_many_bins),
         evidence=(why,),
@@ -185,6 +186,7 @@ def _microk8s(files: Files) -> Iterator[Found]:
             said.conf,
             socket=socket,
             storage=_SNAP_COMMON / "var/lib/containerd",
+            snapshotter=said.snapshotter,
             has_drop_ins=said.has_many_bins,
             evidence=(f"{template} says so",),
         )
@@ -229,6 +231,7 @@ def _containerd(files: Files) -> Iterator[Found]:
         said.conf,
         socket=socket,
         storage=said.storage or containerd.STORAGE,
+        snapshotter=said.snapshotter,
         has_drop_ins=said.has_many_bins,
         evidence=(why,),
     )

@@ -70,6 +70,8 @@ class Platform:
     """containerd's; None with another runtime."""
     storage: PurePosixPath | None = None
     """Where containerd keeps images; None with another runtime."""
+    snapshotter: str = ""
+    """What containerd unpacks images with, where its settings say it."""
     images: PurePosixPath | None = None
     """The folder from which K3s and RKE2 import archives."""
     has_drop_ins: bool = False

@@ -17,6 +17,7 @@ from install.railctl.ipam import ipam
 from install.railctl.nad import nad
 from install.railctl.nccl_env import nccl_env
 from install.railctl.peers import peers
+from install.railctl.preload import preload
 from install.railctl.version import version
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app.command()(addresses)
 app.command()(peers)
 app.command("nccl-env")(nccl_env)
 app.command()(hostfile)
+app.command()(preload)
 app.command()(version)
 app.add_typer(doctor, name="doctor")
 app.add_typer(vf, name="vf")

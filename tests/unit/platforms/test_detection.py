@@ -117,6 +117,20 @@ def test_a_socket_as_version_4_has_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content", "snapshotter"),
+    [
+        ("[plugins.cri.containerd]\nsnapshotter = 'native'\n", "native"),
+        ('[plugins."io.containerd.grpc.v1.cri".containerd]\nsnapshotter = "zfs"\n', "zfs"),
+        ("[plugins.'io.containerd.cri.v1.images']\nsnapshotter = 'stargz'\n", "stargz"),
+        ("[plugins.'io.containerd.cri.v1.images']\nsnapshotter = '${SNAPSHOTTER}'\n", ""),
+        ("", ""),
+    ],
+)
+def test_what_images_are_unpacked_with(tmp_path: Path, content: str, snapshotter: str) -> None:
+    assert detect(make(tmp_path, {CONTAINERD: content})).snapshotter == snapshotter
+
+
+@pytest.mark.parametrize(
     ("file", "content"),
     [
         ("/etc/rancher/k3s/config.yaml", "docker: true\ndata-dir: /big/k3s\n"),
