@@ -34,6 +34,7 @@ class Given:
     name: str
     """As the person named it."""
     stream: BinaryIO
+    """Without a buffer."""
     archive: Archive
     size: int
     """Bytes of the file."""
@@ -77,7 +78,7 @@ def given(names: Sequence[str], stdin: BinaryIO, folder: Path) -> Iterator[list[
             if name == STDIN:
                 path = folder / "stdin"
                 placing.copy(stdin, path)
-            stream = opened.enter_context(path.open("rb"))
+            stream = opened.enter_context(path.open("rb", buffering=0))
             archive = Walk(members.read(stream, name), name, machine()).archive()
             found.append(Given(name, stream, archive, os.fstat(stream.fileno()).st_size))
         yield found

@@ -62,6 +62,9 @@ class Containerd:
     def load(self, archive: BinaryIO) -> None:
         """Import an archive, from its beginning.
 
+        Args:
+            archive: without a buffer: containerd's program reads, and moves, the same file.
+
         Raises:
             RuntimeFailedError: it refuses.
         """
@@ -97,7 +100,6 @@ def _unpacked(archive: BinaryIO) -> Iterator[BinaryIO]:
     is_packed = archive.read(len(GZIP)) == GZIP
     archive.seek(0)
     if not is_packed:
-        os.lseek(archive.fileno(), 0, os.SEEK_SET)  # `seek` may stay within Python's buffer
         yield archive
         return
     reading, writing = os.pipe()
