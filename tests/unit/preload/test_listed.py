@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from install.preload.listed import ImageList, ListError, read
+from install.preload.listed import ListError, read
 from install.preload.reference import ImageNameError, parse
 
 SHA, OTHER = f"sha256:{'ab' * 32}", f"sha256:{'cd' * 32}"
@@ -91,8 +89,3 @@ def test_what_a_node_lacks() -> None:
 )
 def test_what_is_in_a_list(image: str, *, is_in: bool) -> None:
     assert read(f"a.b/c:1\na.b/d:1@{SHA}\n", "list").has(parse(image)) == is_in
-
-
-def test_the_deployments_list_is_pinned() -> None:
-    file = Path(__file__).parents[3] / "deploy/images.txt"
-    assert isinstance(read(file.read_text(), str(file)), ImageList)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from cni import __version__
 from install.preload.listed import read
 from install.preload.manifests import Source, check
 
 SHA = f"sha256:{'ab' * 32}"
-ROOT = Path(__file__).parents[3]
 DAEMONSET = """\
 apiVersion: apps/v1
 kind: DaemonSet
@@ -98,16 +94,3 @@ def test_what_cannot_be_read_is_said_and_the_rest_is_read() -> None:
     assert said("containers: [{image: a}]\n---\n{\n", "a: &a [*a]\n") == [
         ("0.yaml", 4, "yaml"), ("0.yaml", 1, "pinned")
     ]  # fmt: skip
-
-
-def test_every_image_of_our_manifests_is_in_our_list() -> None:
-    files = sorted((ROOT / "deploy").rglob("*.yaml"))
-    listed = (ROOT / "deploy/images.txt").read_text()
-    sources = [Source(str(file.relative_to(ROOT)), file.read_text()) for file in files]
-    found = check(sources, read(listed, "deploy/images.txt"))
-    assert [f"{one.file}:{one.line}: {one.finding.what}" for one in found] == []
-
-
-def test_our_own_image_is_listed_in_this_version() -> None:
-    listed = read((ROOT / "deploy/images.txt").read_text(), "deploy/images.txt")
-    assert f"ghcr.io/railcni/railcni:{__version__}" in {one.tagged for one in listed.images}
