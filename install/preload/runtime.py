@@ -55,8 +55,10 @@ class Containerd:
         Raises:
             RuntimeFailedError: it does not answer.
         """
-        listed = self._run("check", stdin=None).decode(errors="replace")
-        found = map(_CHECKED.match, listed.splitlines())
+        done = self._run("check")
+        if done.returncode and not done.stdout:  # it also fails for one image that it cannot judge
+            raise _failed(done)
+        found = map(_CHECKED.match, done.stdout.decode(errors="replace").splitlines())
         return {match["name"]: match["digest"] for match in found if match}
 
     def load(self, archive: BinaryIO) -> None:
@@ -71,13 +73,17 @@ class Containerd:
         snapshotter = self._target.snapshotter
         options = ["--snapshotter", snapshotter] if snapshotter else []
         with _unpacked(archive) as stream:
-            self._run("import", *options, "-", stdin=stream)
+            done = self._run("import", *options, "-", stdin=stream)
+        if done.returncode:
+            raise _failed(done)
 
-    def _run(self, verb: str, *words: str, stdin: BinaryIO | None) -> bytes:
+    def _run(
+        self, verb: str, *words: str, stdin: BinaryIO | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
         command = [*self._program, "--address", str(self._target.socket),
                    "--namespace", _NAMESPACE, "images", verb, *words]  # fmt: skip
         try:
-            done = subprocess.run(  # noqa: S603 - words of our own, no shell
+            return subprocess.run(  # noqa: S603 - words of our own, no shell
                 command,
                 stdin=subprocess.DEVNULL if stdin is None else stdin,
                 capture_output=True,
@@ -87,10 +93,11 @@ class Containerd:
             )
         except (OSError, subprocess.TimeoutExpired) as error:
             raise RuntimeFailedError(f"{' '.join(command)}: {error}") from None
-        if done.returncode:
-            said = done.stderr.decode(errors="replace").strip()
-            raise RuntimeFailedError(f"{' '.join(command)}: {said or done.returncode}")
-        return done.stdout
+
+
+def _failed(done: subprocess.CompletedProcess[bytes]) -> RuntimeFailedError:
+    said = done.stderr.decode(errors="replace").strip()
+    return RuntimeFailedError(f"{' '.join(done.args)}: {said or done.returncode}")
 
 
 @contextmanager

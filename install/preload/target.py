@@ -37,10 +37,11 @@ class Target:
         return bool(self.socket and self.socket.is_socket())
 
 
-def find(settings: Path | None = None, images: Path | None = None) -> Target:
+def find(root: Root, settings: Path | None = None, images: Path | None = None) -> Target:
     """Return where images go.
 
     Args:
+        root: this node's files.
         settings: containerd's file, where a person names it; else the node's runtime is looked for.
         images: K3s's folder of images, where a person names it: before K3s's first start there is
             nothing else, so without `settings` nothing else is used.
@@ -48,7 +49,6 @@ def find(settings: Path | None = None, images: Path | None = None) -> Target:
     Raises:
         PlatformError: there is no runtime, or it is not containerd.
     """
-    root = Root(Path("/"))
     if settings:
         said = containerd.settings(root, PurePosixPath(settings.absolute()))
         if said is None:

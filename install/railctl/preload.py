@@ -76,10 +76,11 @@ def _wanted(listed: Path | None) -> ImageList | None:
 
 def _target(settings: Path | None, images_dir: Path | None) -> Target:
     from install.platforms.platform import PlatformError
+    from install.platforms.root import Root
     from install.preload.target import find
 
     try:
-        return find(settings, images_dir)
+        return find(Root(Path("/")), settings, images_dir)
     except PlatformError as error:
         _give_up(str(error))
 

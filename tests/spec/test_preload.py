@@ -67,11 +67,11 @@ class Preloading:
         ).stdout.splitlines()[1:]  # fmt: skip
         return {line.split()[0]: line.split()[2] for line in lines}
 
-    def forget(self, name: str) -> None:
-        """Remove an image from containerd."""
+    def remove(self, kind: str, *words: str) -> None:
+        """Remove an image or a blob from containerd."""
         subprocess.run(
             ["ctr", "--address", str(self.folder / "socket"), "--namespace", "k8s.io",
-             "images", "remove", "--sync", name],
+             kind, "remove", *words],
             capture_output=True, check=True, timeout=PATIENCE,
         )  # fmt: skip
 
@@ -101,7 +101,7 @@ def _forgotten(preloading: Preloading) -> Iterator[None]:
     yield
     for name in preloading.listed():
         if name.startswith("registry.test/"):
-            preloading.forget(name)
+            preloading.remove("images", "--sync", name)
     shutil.rmtree(preloading.images, ignore_errors=True)
 
 
@@ -116,6 +116,19 @@ def test_an_archive_gets_into_containerd_and_is_there(
     ]
     assert preloading.listed()[NAME] == wanted
     assert preloading.bring(archive)["images"][0]["outcome"] == "there already"
+
+
+def test_an_image_that_has_lost_a_layer_is_not_there(
+    preloading: Preloading, tmp_path: Path
+) -> None:
+    archive, wanted = write(tmp_path / "probe.tar", oci(MINE)), tmp_path / "images.txt"
+    wanted.write_text(NAME)
+    preloading.bring(archive)
+    layers = [Path(path).name for path, blob in oci(MINE).items() if blob[:2] == b"\x1f\x8b"]
+    preloading.remove("content", *(f"sha256:{layer}" for layer in layers))
+    assert NAME in preloading.listed()
+    assert preloading.bring("--list", wanted)["lacking"] == [NAME]
+    assert preloading.bring(archive)["images"][0]["outcome"] == "imported"
 
 
 def test_dockers_form_and_one_for_many_platforms(preloading: Preloading, tmp_path: Path) -> None:
