@@ -109,7 +109,7 @@ class Walk:
         """Prove what a descriptor leads to; tell whether there is something for this node."""
         document = self._blob(descriptor)
         kind = document.get("mediaType") or descriptor.get("mediaType")
-        if kind in _INDICES or "manifests" in document:
+        if str(kind) in _INDICES or "manifests" in document:
             if depth >= _DEPTH:
                 raise self._wrong(f"has {image_name} behind too many indices", "write it again")
             return self._any_for_node(document, image_name, depth)
@@ -165,8 +165,8 @@ class Walk:
             if not isinstance(config, dict) or not self._suits(config):
                 raise self._foreign(str(tags[0]))
             listed = entry.get("Layers")
-            layers = [self._there(str(one)) for one in listed if isinstance(listed, list)]
-            self._prove_layers(config, layers, str(tags[0]))
+            layers = listed if isinstance(listed, list) else []
+            self._prove_layers(config, [self._there(str(one)) for one in layers], str(tags[0]))
             yield from (Image(self._docker_name(tag), "") for tag in tags)
 
     def _docker_name(self, tag: object) -> str:
@@ -192,7 +192,7 @@ class Walk:
             )
         for path, digest in zip(paths, wanted, strict=True):
             member = self._members.files[path]
-            if member.unpacked_digest not in {"", digest}:
+            if member.unpacked_digest not in ("", digest):
                 raise self._wrong(f"has {path}, which is not the layer {digest}", "copy it again")
             self._layers[path] = member.unpacked_size
 

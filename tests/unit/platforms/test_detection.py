@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from install.platforms.containerd import understood
 from install.platforms.detection import detect
 from install.platforms.platform import PlatformError
 from tests.unit.platforms.given import (
@@ -282,3 +287,28 @@ def test_imports_that_are_too_many(tmp_path: Path) -> None:
     many = {f"/etc/containerd/conf.d/{number}.toml": "" for number in range(201)}
     said = refusal(tmp_path, {CONTAINERD: 'imports = ["conf.d/*"]\n', **many})
     assert "imports more than 200 files" in said
+
+
+PLUGINS = ("cri", "io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime",
+           "io.containerd.cri.v1.images", "io.containerd.server.v1.grpc")  # fmt: skip
+TABLES = ("cni", "containerd", "bin_dir", "bin_dirs", "conf_dir", "address", "snapshotter")
+JUNK = st.sampled_from(
+    [7, True, "", "x", "/", "/x", "//", "/a/../b", "/a\nb", [], {}, ["/x"], [[]]]
+)
+ANY = st.dictionaries(
+    st.sampled_from(TABLES), JUNK | st.dictionaries(st.sampled_from(TABLES), JUNK)
+)
+DOCUMENTS = st.fixed_dictionaries(
+    {"plugins": JUNK | st.dictionaries(st.sampled_from(PLUGINS), JUNK | ANY)},
+    optional={"root": JUNK, "grpc": JUNK | ANY, "disabled_plugins": JUNK},
+)
+
+
+@given(DOCUMENTS)
+def test_whatever_stands_in_settings_is_taken_or_refused(document: dict[str, Any]) -> None:
+    with suppress(PlatformError):
+        said = understood(document, "config.toml")
+        for folder in (*said.bins, said.conf):
+            assert folder.is_absolute()
+            assert folder.parent != folder
+            assert ".." not in folder.parts
