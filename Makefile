@@ -23,7 +23,7 @@ BUNDLE := dist/railcni/railcni
 SOURCES := $(shell find cni ipam install -type f -name '*.py' -o -name '*.spec')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos lab lab-shell build bench lint lock clean build-packages run-packages test-packages cnitool peers etcd roots
+.PHONY: help demo test chaos lab lab-shell build bench lint lock clean build-packages run-packages test-packages cnitool peers etcd roots manifests
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -31,7 +31,7 @@ help: ## say what there is
 demo: build run-packages ## give two pods four rails each, show them, take everything back
 	@$(BIN)/python -m deploy.demo
 
-test: lint build run-packages cnitool etcd roots ## pass judgement: lint and all tests
+test: lint build run-packages cnitool etcd roots manifests ## pass judgement: lint and all tests
 	@PATH="$(CURDIR)/.cache/bin:$$PATH" $(BIN)/pytest --cov
 	@$(BIN)/python -m tests.vm
 
@@ -100,6 +100,18 @@ cnitool: .cache/bin/cnitool
 		GOBIN=$(CURDIR)/.cache/bin $(GO) install github.com/containernetworking/cni/cnitool@$(CNITOOL_VERSION); \
 	elif [ "$$CI" = true ]; then \
 		echo "In CI no test is skipped: cnitool is needed, and Go to build it." >&2; exit 1; \
+	fi
+
+# What renders the manifests, and what judges by their policies as an API server does.
+MANIFESTS := tests/unit/deploy/go
+manifests: .cache/bin/admission
+.cache/bin/admission: $(wildcard $(MANIFESTS)/*)
+	@if [ -n "$(GO)" ]; then \
+		echo "Building kustomize and the judge of admissions into .cache/bin/ …"; \
+		cd $(MANIFESTS) && GOWORK=off GOFLAGS="-mod=readonly -buildvcs=false" \
+			$(GO) build -trimpath -ldflags="-s -w" -o $(CURDIR)/.cache/bin/ . tool && touch $(CURDIR)/$@; \
+	elif [ "$$CI" = true ]; then \
+		echo "In CI no test is skipped: kustomize is needed, and Go to build it." >&2; exit 1; \
 	fi
 
 peers: .cache/peers/$(PLUGINS_VERSION)/host-device

@@ -1,0 +1,1 @@
+"""The registry of addresses: etcd with TLS, and the certificates that it takes."""

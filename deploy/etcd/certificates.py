@@ -70,10 +70,10 @@ def make(folder: Path, days: int, wanted: Sequence[Wish]) -> list[Path]:
         CertificateError: openssl is missing or refuses, or an authority has lost its key.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    authorities = dict.fromkeys(wish.authority for wish in wanted)
     written = []
-    for authority in dict.fromkeys(wish.authority for wish in wanted):
-        if not _is_there(folder, authority):
-            written += _request(folder, authority, _AUTHORITY_DAYS, _authority_words())
+    for authority in [each for each in authorities if not _is_there(folder, each)]:
+        written += _request(folder, authority, _AUTHORITY_DAYS, _authority_words())
     for wish in wanted:
         written += _request(folder, wish.name, days, _words(folder, wish))
     return written
