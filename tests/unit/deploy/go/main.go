@@ -42,33 +42,42 @@ type policy struct {
 type values map[string]any
 
 type judge struct {
+	early    *cel.Env // of match conditions, which see neither the namespace nor variables
 	env      *cel.Env
 	policy   policy
 	programs map[string]cel.Program
 }
 
-func newJudge(p policy) (*judge, error) {
+func newEnv(names ...string) (*cel.Env, error) {
 	options := []cel.EnvOption{
 		cel.StdLib(), cel.OptionalTypes(), ext.Strings(ext.StringsVersion(2)),
 		cel.CrossTypeNumericComparisons(true), cel.HomogeneousAggregateLiterals(),
 		cel.EagerlyValidateDeclarations(true),
 	}
-	for _, name := range []string{"object", "oldObject", "request", "namespaceObject", "variables"} {
+	for _, name := range names {
 		options = append(options, cel.Variable(name, cel.DynType))
 	}
-	env, err := cel.NewCustomEnv(options...)
-	return &judge{env: env, policy: p, programs: map[string]cel.Program{}}, err
+	return cel.NewCustomEnv(options...)
 }
 
-func (j *judge) eval(expression string, given values) (ref.Val, error) {
+func newJudge(p policy) (*judge, error) {
+	early, err := newEnv("object", "oldObject", "request")
+	if err != nil {
+		return nil, err
+	}
+	env, err := newEnv("object", "oldObject", "request", "namespaceObject", "variables")
+	return &judge{early: early, env: env, policy: p, programs: map[string]cel.Program{}}, err
+}
+
+func (j *judge) eval(env *cel.Env, expression string, given values) (ref.Val, error) {
 	program, known := j.programs[expression]
 	if !known {
-		ast, issues := j.env.Compile(expression)
+		ast, issues := env.Compile(expression)
 		if issues.Err() != nil {
 			return nil, fmt.Errorf("%s: %w", expression, issues.Err())
 		}
 		var err error
-		program, err = j.env.Program(ast, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptOptimize))
+		program, err = env.Program(ast, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptOptimize))
 		if err != nil {
 			return nil, err
 		}
@@ -84,7 +93,7 @@ func (j *judge) eval(expression string, given values) (ref.Val, error) {
 // refusal returns why a request is refused, empty when it is not.
 func (j *judge) refusal(given values) (string, error) {
 	for _, condition := range j.policy.Spec.MatchConditions {
-		found, err := j.eval(condition.Expression, given)
+		found, err := j.eval(j.early, condition.Expression, given)
 		if err != nil || found != types.True {
 			return "", err
 		}
@@ -92,14 +101,14 @@ func (j *judge) refusal(given values) (string, error) {
 	variables := map[string]ref.Val{}
 	given["variables"] = variables
 	for _, variable := range j.policy.Spec.Variables {
-		found, err := j.eval(variable.Expression, given)
+		found, err := j.eval(j.env, variable.Expression, given)
 		if err != nil {
 			return "", err
 		}
 		variables[variable.Name] = found
 	}
 	for _, one := range j.policy.Spec.Validations {
-		found, err := j.eval(one.Expression, given)
+		found, err := j.eval(j.env, one.Expression, given)
 		if err != nil {
 			return "", err
 		}
@@ -109,7 +118,7 @@ func (j *judge) refusal(given values) (string, error) {
 		if one.MessageExpression == "" {
 			return one.Message, nil
 		}
-		text, err := j.eval(one.MessageExpression, given)
+		text, err := j.eval(j.env, one.MessageExpression, given)
 		if err != nil {
 			return "", err
 		}
