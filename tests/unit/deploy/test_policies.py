@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ipam.node_file.reading import read
+from tests.unit.deploy.annotations import Spelling
 from tests.unit.deploy.rendering import DEPLOY, Document, one, program, rendered
 
 NETWORKS, DEFAULT = "k8s.v1.cni.cncf.io/networks", "v1.multus-cni.io/default-network"
@@ -197,6 +198,34 @@ def test_other_namespaces_networks_are_refused() -> None:
 def test_ones_own_are_not() -> None:
     assert refused(OTHER, OWN) == []
     assert refused(OTHER, [*FOREIGN, *OWN], {LABELS[OTHER]: "allowed"}) == []
+
+
+def looked_up(texts: Sequence[str]) -> list[list[dict[str, str]]]:
+    """Return what Multus looks up for each annotation; nothing for what it does not understand."""
+    done = subprocess.run(
+        [program("admission"), "networks", "shop"], input=json.dumps(texts),
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [found or [] for found in json.loads(done.stdout)]
+
+
+def test_no_spelling_gets_by() -> None:
+    spelling = Spelling(seed=7)
+    texts = [spelling.annotation() for _ in range(5000)]
+    found = looked_up(texts)
+    storage = [
+        Asked(text)
+        for text, networks in zip(texts, found, strict=True)
+        if {each["name"] for each in networks} & {"sto-a", "sto-b"}
+    ]
+    foreign = [
+        Asked(text)
+        for text, networks in zip(texts, found, strict=True)
+        if {each["namespace"] for each in networks} - {"shop"}
+    ]
+    assert min(len(storage), len(foreign)) > 1000
+    assert refused(STORAGE, storage) == storage
+    assert refused(OTHER, foreign) == foreign
 
 
 @pytest.mark.parametrize("policy", [STORAGE, OTHER])

@@ -3,6 +3,9 @@
 // It reads {"policy": …, "requests": [{"object", "oldObject", "request", "namespaceObject"}, …]}
 // from stdin and writes for each request the message that refuses it, or null.  The environment is
 // the part of the API server's that the policies use: strings, optional values, has() and macros.
+//
+// `admission networks NAMESPACE` reads a list of annotations instead, and writes for each what
+// Multus looks up for a pod of that namespace, or null for what it does not understand.
 package main
 
 import (
@@ -155,8 +158,26 @@ func run() error {
 	return json.NewEncoder(os.Stdout).Encode(answers)
 }
 
+func runNetworks(namespace string) error {
+	var texts []string
+	if err := json.NewDecoder(os.Stdin).Decode(&texts); err != nil {
+		return err
+	}
+	answers := make([][]selection, len(texts))
+	for number, text := range texts {
+		if found, err := selections(text, namespace); err == nil {
+			answers[number] = found
+		}
+	}
+	return json.NewEncoder(os.Stdout).Encode(answers)
+}
+
 func main() {
-	if err := run(); err != nil {
+	work := run
+	if len(os.Args) == 3 && os.Args[1] == "networks" {
+		work = func() error { return runNetworks(os.Args[2]) }
+	}
+	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "admission:", err)
 		os.Exit(1)
 	}
