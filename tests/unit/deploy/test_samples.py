@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import re
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 import yaml
 
+from cni import __version__
 from install.job import forms
 from install.nad.devices import ANNOTATION
-from tests.unit.deploy.rendering import ROOT, Document, one, pod_of, rendered
+from tests.unit.deploy.rendering import (
+    DEPLOY,
+    ROOT,
+    Document,
+    containers,
+    one,
+    pod_of,
+    rendered,
+    rendered_at,
+)
 
 NETWORKS = "k8s.v1.cni.cncf.io/networks"
 SAMPLES = [("Pod", "rails"), ("Job", "train")]
@@ -117,6 +128,19 @@ def test_all_that_is_asked_of_the_samples_namespace_is_there() -> None:
     labels = one(rendered("ai-train"), "Namespace", "ai-train")["metadata"]["labels"]
     for label in (key for key in labels if key.startswith("railcni.io/")):
         assert f"`{label}: {labels[label]}`" in page
+
+
+def test_an_overlay_of_ones_own_builds_on_ours(tmp_path: Path) -> None:
+    text = (DEPLOY / "README.md").read_text("utf-8").split("```yaml\n")[1].split("```")[0]
+    relative = os.path.relpath(DEPLOY, tmp_path)
+    (tmp_path / "kustomization.yaml").write_text(text.replace("railcni/deploy", relative), "utf-8")
+    (tmp_path / "node.toml").write_text("# of my own\n", "utf-8")
+    documents = rendered_at(tmp_path)
+    assert one(documents, "ConfigMap", "railcni")["data"]["node.toml"] == "# of my own\n"
+    pod = pod_of(one(documents, "DaemonSet", "rail-agent"))
+    assert pod
+    images = {each["image"] for each in containers(pod)}
+    assert images == {f"registry.example.net/railcni:{__version__}"}
 
 
 def test_commands_in_the_documents_name_folders_that_can_be_applied() -> None:
