@@ -35,6 +35,16 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where a panel is: in columns, of which there are 24, and lines of 30 pixels."""
+
+    x: int
+    y: int
+    w: int
+    h: int
+
+
+@dataclass(frozen=True, slots=True)
 class Panel:
     """One picture of the dashboard."""
 
@@ -45,6 +55,9 @@ class Panel:
     """As Grafana calls it: `timeseries`, `state-timeline`, `stat`."""
     unit: str
     """The same: `s`, `percentunit`."""
+    place: Place
+    stacked: bool
+    """Whether its series lie on each other."""
     queries: tuple[Query, ...]
 
 
@@ -62,5 +75,7 @@ def panels(document: str) -> Iterator[Panel]:
         yield Panel(
             panel["id"], row, panel["title"], panel["type"],
             panel["fieldConfig"]["defaults"]["unit"],
+            Place(**panel["gridPos"]),
+            "stacking" in panel["fieldConfig"]["defaults"].get("custom", {}),
             tuple(Query(each["expr"], each["legendFormat"]) for each in panel["targets"]),
         )  # fmt: skip

@@ -1,6 +1,7 @@
 """A node's /sys with SR-IOV adapters in it: what the kernel would say of them, in files.
 
 There are no such adapters where tests run. Everything else of /sys is the node's own.
+An agent frees nothing unless it has the namespaces of process 1: here it is that process.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ set -e
 mount --bind /sys/class/net "$0/class/net"
 mount --bind /sys/devices "$0/devices"
 mount --rbind "$0" /sys
+mount --bind "/proc/$$" /proc/1
 exec "$@"
 """
 

@@ -93,6 +93,10 @@ class Fleet:
         """Put it back."""
         node.host.ip("link", "set", f"{pf}-sw", "up")
 
+    def set_mtu(self, node: Node, pf: str, mtu: int) -> None:
+        """Change a PF's MTU."""
+        node.host.ip("link", "set", pf, "mtu", str(mtu))
+
     def _node_file(self, node: Node) -> str:
         lines = [f'node = "{name(node)}"', f'nodeId = "{name(node)}"', "[etcd]"]
         lines += [f'endpoints = ["http://{_LAN_ADDRESS}:{self.etcd.ports.client}"]', "timeout = 1"]
@@ -100,7 +104,7 @@ class Fleet:
         for number, rail in enumerate(PFS):
             lines += [f"[fabrics.backend.rails.{rail}]", f'subnet = "10.{60 + number}.0.0/25"']
         lines += ["[fabrics.home]", 'registry = "local"']
-        lines += ["[fabrics.home.rails.home]", 'subnet = "10.70.0.0/27"']
+        lines += ["[fabrics.home.rails.home]", 'subnet = "10.70.0.0/26"']
         return "\n".join(lines)
 
 

@@ -6,6 +6,7 @@ import re
 import signal
 from collections.abc import Iterator
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ QUERIES = {
     for panel in panels(FILE.read_text())
     for query in panel.queries
 }
+DOCUMENT = Path(__file__).parents[2] / "docs/monitoring.md"
 GIVEN = {"up", "ALERTS"}
 """What Prometheus adds itself."""
 
@@ -92,6 +94,14 @@ def test_agents_serve_what_the_dashboard_and_the_rules_are_about(fleet: Fleet) -
     assert wanted <= served(fleet.agents[0].page("/metrics"))
 
 
+def test_the_document_has_each_figure_that_an_agent_serves(fleet: Fleet) -> None:
+    section = DOCUMENT.read_text().partition("## The figures")[2].partition("\n## ")[0]
+    cells = [row.split("|")[1] for row in section.splitlines() if row.startswith("| `")]
+    documented = {f"railcni_{each}" for cell in cells for each in re.findall(r"`(\w+)`", cell)}
+    page = fleet.agents[0].page("/metrics")
+    assert documented == set(re.findall(r"^# TYPE (railcni_\w+)", page, re.MULTILINE))
+
+
 def test_each_query_of_the_dashboard_has_data(prometheus: Prometheus) -> None:
     missing = dict(QUERIES)
 
@@ -112,6 +122,7 @@ def test_panels_show_what_is_so(fleet: Fleet, prometheus: Prometheus) -> None:
 
     assert shown("Now, Agents that answer, ") == {(): 2}
     assert shown("Now, Rails down, ") == {(): 0}
+    assert shown("Now, Nodes with problems, ") == {(): 0}, fleet.agents[0].page("/readyz")
     assert shown("Rails, Carrier, {{node}} {{pf}}", "node", "pf") == {
         (node, pf): 1 for node in (one, two) for pf in ("roce0", "roce1")
     }
@@ -140,7 +151,7 @@ def test_each_rule_is_evaluated(prometheus: Prometheus) -> None:
 def test_troubles_are_told(fleet: Fleet, prometheus: Prometheus) -> None:
     node, other = fleet.cluster.nodes
     fleet.pull(node, "roce0")
-    node.host.ip("link", "set", "roce1", "mtu", "1500")
+    fleet.set_mtu(node, "roce1", 1500)
     fleet.etcd.stop()
     fleet.agents[1].send(signal.SIGSTOP)
     wanted = {
