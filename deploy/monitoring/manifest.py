@@ -17,6 +17,7 @@ apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
 metadata:
   name: railcni
+  namespace: railcni
 spec:
   groups:
 """
