@@ -12,7 +12,7 @@ from tests.monitoring.recording import STEP, Line, Recording
 
 COLUMN, HEIGHT = 44, 26
 """Pixels of the grid."""
-_HEAD = 22
+_HEAD = 28
 _LEFT, _BOTTOM = 52, 40
 """Pixels for the figures beside a panel's lines, and for times and names below."""
 _GAP = 6
@@ -20,6 +20,8 @@ _GREEN, _RED, _PALE = "#56a64b", "#c4162a", "#e4e7eb"
 _STYLE = "font:10px sans-serif;fill:#333;stroke-width:1.3"
 _TIMES = 120
 """Seconds from one time at the bottom to the next."""
+_WIDE = 300
+"""Pixels, up to which only every other one is named."""
 
 
 def pictures(seen: Recording) -> Iterator[tuple[str, str]]:
@@ -59,10 +61,14 @@ class _Frame:
         )
 
     def times(self) -> str:
-        marks = range(0, int(self.seconds) + 1, _TIMES)
+        last, step = int(self.seconds), _TIMES if self.width > _WIDE else 2 * _TIMES
         return "".join(
-            svg.text(self.x(at), self.floor + 13, f"{at // 60} min", "middle") for at in marks
-        )
+            svg.text(
+                self.x(at), self.floor + 13, f"{at // 60} min",
+                "middle" if at + step <= last or at + _TIMES <= last else "end",
+            )
+            for at in range(0, last + 1, step)
+        )  # fmt: skip
 
 
 def _whole(content: str, height: float) -> str:

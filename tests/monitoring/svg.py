@@ -12,7 +12,7 @@ COLOURS = (
     "#3274d9", "#e0752d", "#56a64b", "#c4162a", "#8f3bb8", "#0f8a8a", "#b8860b", "#705da0",
     "#5a6b7b", "#d44a8f",
 )  # fmt: skip
-_LETTER = 5.3
+_LETTER = 6.1
 """The width of one, in pixels, at 10 pixels."""
 
 
