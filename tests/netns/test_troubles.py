@@ -128,7 +128,7 @@ def test_forged_echoes_are_counted_and_change_nothing(scene: Scene) -> None:
 
 
 def figures(agent: Agent, name: str) -> dict[str, float]:
-    """Return the figures of an agent's series that has one label, by its value."""
+    """Return the figures of an agent's series, by what is between the first quote and the last."""
     lines = agent.page("/metrics").splitlines()
     found = (line.rpartition(" ") for line in lines if line.startswith(f"railcni_{name}"))
     return {labels.partition('"')[2].rpartition('"')[0]: float(value) for labels, _, value in found}

@@ -87,12 +87,7 @@ class HostgwPart:
             "hostgw_paths", "Peers, by the state of their path.",
             {(state.value,): states[state] for state in State}, "state",
         )  # fmt: skip
-        yield Family.of(
-            "hostgw_switches", "Changes of a path's state.",
-            # Each from the beginning: Prometheus takes no first value for an increase.
-            {(state.value,): self._prover.switches[state.value] for state in State},
-            "to", kind="counter",
-        )  # fmt: skip
+        yield self._of_switches()
         yield from self._of_ways(peers)
         yield from self._air.figures()
         yield Family.of(
@@ -158,6 +153,17 @@ class HostgwPart:
         finally:
             if self._probe.attached is not before:
                 self._prover.look_soon()
+
+    def _of_switches(self) -> Family:
+        switches = dict(self._prover.switches)
+        known = {*tuple(self._prover.peers.all), *(cidr for cidr, _ in switches)}
+        # Each from 0 on: Prometheus takes no first value for an increase.
+        values: dict[tuple[str, ...], float] = {
+            (str(cidr), state.value): switches.get((cidr, state), 0)
+            for cidr in known for state in State
+        }  # fmt: skip
+        text = "Changes of a path's state."
+        return Family.of("hostgw_switches", text, values, "peer", "to", kind="counter")
 
     def _of_ways(self, peers: Sequence[Peer]) -> Iterator[Family]:
         rtts: dict[tuple[str, ...], float] = {}

@@ -87,8 +87,8 @@ class Prover:
         self.guard = Guard(node.kernel.host, is_wanted=settings.spoof_guard)
         self.peers = Peers(settings.times, __version__)
         self.post = Post(Sockets(node.kernel.host, settings, self._selector), self.peers, keys)
-        self.switches = Counter[str]()
-        """Changes of a path's state, by the new one."""
+        self.switches = Counter[tuple[Network, State]]()
+        """Changes of a path's state, by its peer and the new one."""
 
     @property
     def impairments(self) -> list[str]:
@@ -263,12 +263,12 @@ class Prover:
         states = {cidr: peer.path.state for cidr, peer in self.peers.all.items()}
         for cidr, state in states.items():
             if self._states.get(cidr, State.OVERLAY) is not state:
-                self.switches[state.value] += 1
+                self.switches[cidr, state] += 1
                 peer = self.peers.all[cidr]
                 log.info("%s at %s: %s, %s", cidr, peer.talk.peer, state.value, peer.path.why)
         for cidr in self._states.keys() - states.keys():
             if self._states[cidr] is not State.OVERLAY:
-                self.switches[State.OVERLAY.value] += 1
+                self.switches[cidr, State.OVERLAY] += 1
                 why = self.peers.reasons.get(cidr, "it is no peer any more")
                 log.info("%s: %s, %s", cidr, State.OVERLAY.value, why)
         self._states = states

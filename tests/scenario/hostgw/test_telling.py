@@ -137,9 +137,10 @@ def test_the_page_of_one_that_does(air: Air) -> None:
         "peer": "10.42.7.0/24", "state": "overlay", "why": "no route to its node 8.8.8.8",
     }  # fmt: skip
     figures = {family.name: family for family in part.figures()}
-    switches = {s.labels[0]: s.value for s in figures["hostgw_switches"].samples}
-    assert switches.keys() == {state.value for state in State}
-    assert (switches["direct"], switches["holddown"]) == (1, 0)
+    switches = {s.labels: s.value for s in figures["hostgw_switches"].samples}
+    assert {to for _, to in switches} == {state.value for state in State}
+    assert switches["10.42.1.0/24", "direct"] == 1
+    assert switches["10.42.1.0/24", "holddown"] == 0
     assert {s.labels for s in figures["hostgw_rtt_seconds"].samples} >= {
         ("10.42.1.0/24", "direct"), ("10.42.1.0/24", "node"),
     }  # fmt: skip
