@@ -22,7 +22,7 @@ DRAFT = ".draft"
 """What the name of a folder ends in while it is being written, or removed."""
 
 _NAME = re.compile(r"[0-9A-Za-z.+]+-[0-9a-f]{16}")
-_KEPT = 2
+KEPT = 2
 """Former versions that are kept to go back to."""
 _KEPT_UNSEEN = 5
 """Those that are kept where nobody can tell which of them processes run from."""
@@ -116,7 +116,7 @@ def superseded(
         used: those that processes run from; None where that cannot be seen.
     """
     former = [name for name in reversed(history) if name in present and name != wanted]
-    kept = former[: _KEPT_UNSEEN if used is None else _KEPT]
+    kept = former[: _KEPT_UNSEEN if used is None else KEPT]
     return sorted(set(present) - {wanted, *kept, *(used or ())})
 
 

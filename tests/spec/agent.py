@@ -26,11 +26,15 @@ class Agent:
     Args:
         runtime: on whose node, and with whose folders.
         folder: for its log.
+        words: its arguments.
         wrapper: commands that it is started by, which end in executing their arguments.
     """
 
-    def __init__(self, runtime: Runtime, folder: Path, wrapper: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, runtime: Runtime, folder: Path, *words: str, wrapper: tuple[str, ...] = ()
+    ) -> None:
         self._runtime = replace(runtime, wrapper=wrapper)
+        self._words = words
         self._log = folder / "rail-agent.log"
         self.process = self._start()
 
@@ -97,7 +101,7 @@ class Agent:
         return process
 
     def _execute(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        command = self._runtime.command("rail-agent")
+        command = [*self._runtime.command("rail-agent"), *self._words]
         environ = self._runtime.environment("none")
         return subprocess.Popen(
             command, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
@@ -111,7 +115,7 @@ class Agent:
 @contextmanager
 def running(runtime: Runtime, folder: Path, wrapper: tuple[str, ...] = ()) -> Iterator[Agent]:
     """Let an agent run; it must end in peace."""
-    agent = Agent(runtime, folder, wrapper)
+    agent = Agent(runtime, folder, wrapper=wrapper)
     try:
         yield agent
         agent.stop()
