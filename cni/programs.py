@@ -26,6 +26,8 @@ COMMANDS = {
 
 IPAM_PART = "ipam.agent.part:IpamPart"
 """What rail-ipam does in the agent (`cni.agent.interface.Part`)."""
+DOCTOR_PART = "install.doctor.part:DoctorPart"
+"""What the doctor does there."""
 
 _BOOTLOADER_PREFIX = "_PYI_"
 _LIBRARY_PATH = "LD_LIBRARY_PATH"

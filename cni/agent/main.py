@@ -118,8 +118,11 @@ class Agent:
             executable = Path(sys.executable)
             self._making_way = MakingWay(executable, paths.agent_file, _end_this_process)
         self._paths_part = self._look_after_paths()
+        doctor = programs.load(programs.DOCTOR_PART)(
+            paths, kernel, self._node.sysfs, self._ipam.warm.using
+        )
         self._parts: tuple[Part, ...] = (
-            self._attending, self._ipam, *filter(None, (self._paths_part,)),
+            self._attending, self._ipam, doctor, *filter(None, (self._paths_part,)),
         )  # fmt: skip
 
     def run(self) -> None:

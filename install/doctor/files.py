@@ -13,12 +13,11 @@ from cni.host.paths import Paths
 from cni.protocol.errors import CniError
 from install.doctor.findings import Finding, error
 from install.doctor.rails.gathering import Stated
-from install.doctor.rails.resources import ConfigError
-from install.doctor.rails.told import Told, told
-from install.nad.lint import Source
+from install.doctor.rails.resources import ConfigError, Resource
 from ipam.node_file import load
 
 if TYPE_CHECKING:
+    from install.nad.lint import Source
     from ipam.node_file import NodeFile
 
 
@@ -28,7 +27,9 @@ class Files:
 
     settings: AgentConfig = field(default_factory=AgentConfig)
     node_file: NodeFile | None = None
-    plugin: Told = field(default_factory=Told)
+    resources: Sequence[Resource] | None = None
+    """Of the device plugin's file; None where none is named, or it is the shared plugin's."""
+    shared_plugin: bool = False
     nads: Sequence[Source] = ()
     refused: Sequence[tuple[str, str]] = ()
     """Those of ours that are not taken: what is wrong, and how to mend it."""
@@ -45,9 +46,7 @@ class Files:
             for name, rail in fabric.rails.items()
             if rail.resource
         }
-        return Stated(
-            declared, self.plugin.resources, self.plugin.shared, wanted=self.declares_rails
-        )
+        return Stated(declared, self.resources, self.shared_plugin, wanted=self.declares_rails)
 
     @property
     def declares_rails(self) -> bool:
@@ -68,23 +67,28 @@ def read(paths: Paths, device_plugin: Path | None, nads: Sequence[Path]) -> File
         node_file = load(paths.node_file) if paths.node_file.exists() else None
     except CniError as problem:
         refused.append((problem.msg, problem.details))
+    resources, is_shared = _plugin(device_plugin, unread) if device_plugin else (None, False)
     sources = [source for path in nads if (source := _source(path, "nad", unread))]
-    plugin = _plugin(device_plugin, unread) if device_plugin else Told()
-    return Files(settings, node_file, plugin, sources, refused, unread)
+    return Files(settings, node_file, resources, is_shared, sources, refused, unread)
 
 
-def _plugin(path: Path, unread: list[Finding]) -> Told:
+def _plugin(path: Path, unread: list[Finding]) -> tuple[Sequence[Resource] | None, bool]:
+    from install.doctor.rails.told import told
+
     source = _source(path, "resource", unread)
     if source is None:
-        return Told()
+        return None, False
     try:
-        return told(source.text)
+        read = told(source.text)
     except ConfigError as problem:
         unread.append(error("resource", f"{path}: {problem}", "nothing of it was judged"))
-        return Told()
+        return None, False
+    return read.resources, read.shared
 
 
 def _source(path: Path, check: str, unread: list[Finding]) -> Source | None:
+    from install.nad.lint import Source
+
     try:
         return Source(str(path), path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as problem:

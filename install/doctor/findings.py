@@ -36,6 +36,8 @@ class Finding:
     """Why it matters."""
     mend: tuple[str, ...] = ()
     """The commands, or words where there is none."""
+    node: str = ""
+    """Where it is so; empty for the node that is looked at."""
 
 
 def error(check: str, what: str, why: str, *mend: str) -> Finding:

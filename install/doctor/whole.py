@@ -12,7 +12,6 @@ from cni.host.paths import Paths
 from cni.kernel.clock import clock
 from cni.kernel.interface import Kernel, Sysfs
 from cni.rail.attachment import Attachments
-from install.doctor import nads
 from install.doctor.files import Files, read
 from install.doctor.findings import Finding
 from install.doctor.host import gathering as host_gathering
@@ -20,7 +19,6 @@ from install.doctor.host.asking import ask
 from install.doctor.host.checks import check as check_host
 from install.doctor.rails import gathering as rails_gathering
 from install.doctor.rails.checks import check as check_rails
-from install.nad.remarks import Measure
 from install.platforms.root import Root
 
 _KUBELETS = (
@@ -89,9 +87,15 @@ def look(place: Place, wishes: Wishes) -> tuple[Files, list[Finding]]:
         files.refused,
         wants_rails=bool(rails.ports) or files.declares_rails,
     )
-    measure = Measure(node_file=files.node_file)
-    judged = [*check_rails(rails), *check_host(host), *nads.check(files.nads, measure)]
-    return files, [*files.unread, *judged]
+    judged = [*files.unread, *check_rails(rails), *check_host(host)]
+    return files, [*judged, *_of_nads(files)] if files.nads else judged
+
+
+def _of_nads(files: Files) -> list[Finding]:
+    from install.doctor.nads import check
+    from install.nad.remarks import Measure
+
+    return check(files.nads, Measure(node_file=files.node_file))
 
 
 def look_at_registry(place: Place, files: Files) -> list[Finding]:

@@ -58,6 +58,9 @@ def node(  # noqa: PLR0913 - a command's options
     pod: Annotated[
         str, typer.Option(help="With --mtu: the pod to send from; else the one with most rails.")
     ] = "",
+    all_nodes: Annotated[
+        bool, typer.Option("--all", help="What the agents of all nodes have found, out of etcd.")
+    ] = False,
     strict: StrictOption = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -77,7 +80,9 @@ def node(  # noqa: PLR0913 - a command's options
     )
     place = whole.this_node(Paths.of(os.environ))
     try:
-        if mtu:
+        if all_nodes:
+            findings = _all_nodes()
+        elif mtu:
             files = read(place.paths, None, ())
             findings = [*files.unread, *prove(place, files.node_file, pod, mtu)]
         else:
@@ -98,6 +103,22 @@ def _whole_node(place: Place, wishes: whole.Wishes) -> list[Finding]:
     if whole.has_overlay(place):
         findings += check(gather(this_node(), Wishes()))
     return findings
+
+
+def _all_nodes() -> list[Finding]:
+    from install.doctor.report import judge
+    from install.railctl.ipam.cluster import cluster, explained, wiring
+
+    with explained(), cluster(wiring()) as registry:
+        overview = registry.overview()
+        census, reports = overview.census(), overview.reports()
+        for words in overview.unreadable:
+            typer.echo(words, err=True)
+    return judge(
+        {name: one.record for name, one in census.nodes.items()},
+        {name: one.record for name, one in census.heartbeats.items()},
+        {name: one.record for name, one in reports.items()},
+    )
 
 
 @doctor.command()
@@ -162,13 +183,15 @@ def write(findings: Sequence[Finding], output: Output) -> None:
                 "what": one.what,
                 "why": one.why,
                 "mend": list(one.mend),
+                **({"node": one.node} if one.node else {}),
             }
             for one in findings
         ]
         typer.echo(json.dumps(rows))
         return
     for one in findings:
-        typer.echo(f"{_word(one.severity)}{one.what}")
+        node = f"{one.node}: " if one.node else ""
+        typer.echo(f"{_word(one.severity)}{node}{one.what}")
         for line in filter(None, (one.why, *(f"→ {command}" for command in one.mend))):
             typer.echo(f"{_INDENT}{line}")
 

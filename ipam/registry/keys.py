@@ -3,6 +3,7 @@
 PREFIX fabrics/backend                        what the fabric is
        nodes/gpu-017                          which machine has this name, and its boot
        heartbeats/gpu-017                     it is alive (with a lease)
+       reports/gpu-017                        what its doctor has found (with a lease)
        writers/2f9c…                          the turn of one journal: orders its writes
        blocks/backend/0000001232              who owns the block that begins at this slot
        resting/backend/0000001232             a block that nobody may claim yet (with a lease)
@@ -47,6 +48,10 @@ class Layout:
     def heartbeat(self, node: str = "") -> str:
         """Return the key that lives as long as a node's agent, or what all of them begin with."""
         return f"{self.prefix}heartbeats/{node}"
+
+    def report(self, node: str = "") -> str:
+        """Return the key of what a node's doctor has found, or what all of them begin with."""
+        return f"{self.prefix}reports/{node}"
 
     def writer(self, journal_id: str = "") -> str:
         """Return the key whose revision orders one journal's writes."""

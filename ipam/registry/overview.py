@@ -29,6 +29,7 @@ from ipam.registry.records import (
     StickyRecord,
     now,
 )
+from ipam.registry.reports import ReportRecord
 
 _PAGE = 1000
 """Keys that are read in one go."""
@@ -198,6 +199,10 @@ class Overview:
             self._by_name(NodeRecord, self.layout.node()),
             self._by_name(NodeRecord, self.layout.heartbeat()),
         )
+
+    def reports(self) -> dict[str, Stored[ReportRecord]]:
+        """Return what each node's doctor has found."""
+        return self._by_name(ReportRecord, self.layout.report())
 
     def fabrics(self) -> dict[str, StoredFabric]:
         """Return the definition of each fabric."""
