@@ -1,0 +1,213 @@
+"""What is looked up of rails: on the fake, which has PFs; and on this kernel, as it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from ipaddress import ip_interface
+from pathlib import Path
+
+import pytest
+
+from cni.agent.config import AgentConfig
+from cni.kernel.adapters import LACP, Bond, Bridging, Driver, Pause
+from cni.kernel.fake import FakeKernel, FakeSysfs
+from cni.kernel.functions import PciDevice
+from cni.kernel.linux import LinuxKernel
+from cni.kernel.sysfs import LinuxSysfs
+from cni.protocol.request import Attachment, Pod
+from cni.rail.attachment import Baseline, DeviceIdentity, Record
+from install.doctor.rails.facts import Facts, Function, Port
+from install.doctor.rails.gathering import Node, Stated, gather
+from install.doctor.rails.resources import Resource, Selector
+
+PF, VF0, VF1, OTHER = "0000:3b:00.0", "0000:3b:10.0", "0000:3b:10.2", "0000:5e:00.0"
+NETNS = "/run/netns/worker-0"
+
+
+class World:
+    """A node with a PF with two VFs, and one without."""
+
+    def __init__(self, folder: Path) -> None:
+        self.kernel = FakeKernel()
+        self.sysfs = FakeSysfs(self.kernel)
+        self.folder = folder
+        self.records: list[Record] = []
+        self.kernel.add_physical_function("ens1", pci=PF, numa_node=0, rdma_device="mlx5_0")
+        for address in (VF0, VF1):
+            self.kernel.add_virtual_function("ens1", pci=address)
+        self.kernel.add_physical_function("ens2", pci=OTHER, up=False)
+
+    def node(self, pfs: Sequence[str] = ()) -> Node:
+        settings = AgentConfig(pfs=list(pfs))  # type: ignore[arg-type]  # as TOML has it
+        return Node(self.kernel, self.sysfs, self.records, settings, self.folder)
+
+    def look(self, stated: Stated | None = None, pfs: Sequence[str] = ()) -> Facts:
+        return gather(self.node(pfs), stated or Stated())
+
+    def port(self) -> Port:
+        (port,) = self.look().ports
+        return port
+
+    def attach(self, mtu: int = 9000, **changes: object) -> Record:
+        """Let a pod have the first VF."""
+        identity = self.kernel.add_namespace(NETNS)
+        with self.kernel.open(NETNS) as pod:
+            link = self.kernel.host.find("ens1v0")
+            assert link
+            self.kernel.host.move(link.index, pod, "net1")
+            inside = pod.find("net1")
+            assert inside
+            pod.set_mtu(inside.index, 8000)
+            pod.set_sysctl("ipv4/conf/net1/rp_filter", "1")
+        record = Record(
+            attachment=Attachment("roce-a", "4711", "net1"),
+            pod=Pod("train", "worker-0", "uid"),
+            rail="roce-a",
+            boot_id=self.kernel.boot_id(),
+            started=1,
+            config=json.dumps({"type": "rail-sriov", "mtu": mtu}),
+            args={},
+            device=DeviceIdentity(
+                pci_address=VF0, bus_address=VF0, host_name="ens1v0", kind="", permanent_mac="",
+                macs=(), lower=0,
+            ),
+            baseline=Baseline(),
+            netns=identity,
+            netns_path=NETNS,
+            pod_index=inside.index,
+            attached=True,
+            addresses=(ip_interface("10.60.0.5/16"),),
+        ).model_copy(update=changes)  # fmt: skip
+        self.records.append(record)
+        return record
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path / "device-plugins")
+
+
+def test_pfs_with_vfs_are_rails_and_others_are_not(world: World) -> None:
+    facts = world.look()
+    assert [port.name for port in facts.ports] == ["ens1"]
+    assert [pf.netdev for pf in facts.others] == ["ens2"]
+    assert [function.state for function in facts.functions] == ["free", "free"]
+
+
+def test_who_names_pfs_means_these(world: World) -> None:
+    facts = world.look(pfs=["ens2", "ens9"])
+    assert [port.name for port in facts.ports] == ["ens2"]
+    assert (list(facts.others), facts.missing) == ([], ["ens9"])
+
+
+@pytest.mark.parametrize("selector", [Selector(pfs=("ens2#0-3",)), Selector(roots=(OTHER,))])
+def test_a_pf_that_the_device_plugin_names_is_a_rail(world: World, selector: Selector) -> None:
+    facts = world.look(Stated(resources=[Resource("rdma/b", [selector])]))
+    assert [port.name for port in facts.ports] == ["ens1", "ens2"]
+
+
+def test_what_a_port_is_like(world: World) -> None:
+    kernel = world.kernel
+    driver, pause = Driver("igb", "6.18", "3.25"), Pause(agreed=True, receives=True, sends=True)
+    bridging = Bridging(lossless=frozenset({3}))
+    kernel.set_driver("ens1", driver)
+    kernel.set_pause("ens1", pause)
+    kernel.set_bridging("ens1", bridging)
+    kernel.add_bond("bond0", Bond(LACP))
+    kernel.set_master("ens1", "bond0")
+    kernel.host.set_sysctl("ipv4/conf/all/rp_filter", "2")
+    port = world.port()
+    assert (port.driver, port.pause, port.bridging) == (driver, pause, bridging)
+    assert port.master
+    assert (port.master.name, world.look().bonds) == ("bond0", {"bond0": Bond(LACP)})
+    assert (port.rp_filter, world.look().pod_filter) == ("2", "2")
+    assert [(one.device, one.state) for one in port.rdma_ports] == [("mlx5_0", "ACTIVE")]
+    assert port.least_mtu == 9000
+
+
+def test_a_vf_in_its_pod(world: World) -> None:
+    record = world.attach(mtu=9200)
+    port = world.port()
+    function = port.functions[0]
+    assert (function.state, function.rail, function.holder) == ("held", "roce-a", record.holder)
+    assert (function.netns, function.least_mtu, port.least_mtu) == (NETNS, 9200, 9200)
+    assert function.pod
+    assert (function.pod.link.name, function.pod.link.mtu) == ("net1", 8000)
+    assert function.pod.rp_filter == "1"
+    assert port.rails == ["roce-a"]
+
+
+def test_a_vf_whose_pod_has_gone(world: World) -> None:
+    world.attach()
+    world.kernel.delete_namespace(NETNS)
+    world.kernel.add_namespace(NETNS)  # another one, at the same path
+    function = world.port().functions[0]
+    assert (function.state, function.pod) == ("held", None)
+    world.kernel.delete_namespace(NETNS)
+    assert world.port().functions[0].pod is None
+
+
+def test_records_of_an_earlier_boot_hold_nothing(world: World) -> None:
+    world.attach(boot_id="earlier")
+    assert world.port().functions[0] == Function(world.port().functions[0].vf, "away")
+
+
+def test_a_vf_that_could_not_be_given_back(world: World) -> None:
+    world.attach(unrestored=True, released=True)
+    function = world.port().functions[0]
+    assert (function.state, function.rail, function.pod) == ("unrestored", "roce-a", None)
+
+
+def test_the_machine_around_them(world: World) -> None:
+    gpu = PciDevice("0000:3c:00.0", "10de", "2330", "0302", 0)
+    world.kernel.add_pci_device(gpu)
+    world.kernel.isolate(VF0, "7", "identity")
+    world.kernel.set_rdma_mode(exclusive=True)
+    facts = world.look()
+    assert facts.rdma_is_exclusive
+    assert gpu in facts.bus
+    (vf,) = (device for device in facts.bus if device.address == VF0)
+    assert (vf.iommu_group, vf.iommu_domain) == ("7", "identity")
+
+
+def test_kubelets_file(world: World) -> None:
+    assert world.look().kubelet is None
+    world.folder.mkdir()
+    kept = world.look().kubelet
+    assert kept
+    assert not kept.registered
+    file = world.folder / "kubelet_internal_checkpoint"
+    file.write_text('{"Data": {"RegisteredDevices": {"rdma/a": ["0000:3b:10.0"]}}}')
+    kept = world.look().kubelet
+    assert kept
+    assert kept.registered == {"rdma/a": frozenset({VF0})}
+    file.write_text("torn")
+    facts = world.look()
+    assert facts.kubelet is None
+    assert [words.startswith(f"{file} cannot be read") for words in facts.unknown] == [True]
+
+
+def test_a_pf_that_cannot_be_looked_at_does_not_hide_the_others(world: World) -> None:
+    class Refusing(FakeSysfs):
+        def pci_devices(self) -> Sequence[PciDevice]:
+            raise PermissionError("denied")
+
+    node = replace(world.node(), sysfs=Refusing(world.kernel))
+    facts = gather(node, Stated())
+    assert [port.name for port in facts.ports] == ["ens1"]
+    assert facts.unknown == ("denied",)
+
+
+@pytest.mark.netns
+def test_the_running_kernel_tells_what_it_has(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    facts = gather(
+        Node(LinuxKernel(), LinuxSysfs(), (), AgentConfig(), tmp_path / "none"), Stated()
+    )
+    assert facts.unknown == ()
+    assert facts.pod_filter in {"0", "1", "2"}
+    assert facts.kubelet is None
