@@ -18,7 +18,7 @@ from install.doctor.path.gathering import Claimed, PathError, addresses_of, of_r
 from install.doctor.path.plan import probes, strangers
 from install.doctor.path.sizes import AT_ONCE, between, narrowed
 from install.doctor.path.verdict import judge
-from tests.unit.doctor.test_rails_gathering import World
+from tests.unit.doctor.rails_world import World
 
 SMALL, FULL = 84, 9000
 
