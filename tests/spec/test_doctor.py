@@ -127,12 +127,12 @@ def test_a_node_with_its_agent_and_its_etcd(
 def long_packets(node: Node, doctor: Doctor, narrow: str) -> None:
     """They come through on both rails, until a port of the switch is smaller."""
     asked = "--pod", "worker-0", "--mtu", "train/worker-1"
-    through = said(doctor.findings(*asked, expect=0), "mtu")
+    through = said(doctor.findings(*asked, expect=0), "rail-mtu")
     assert [(level, "8972 bytes come through whole" in what) for level, what in through] == [
         ("ok", True), ("ok", True),
     ]  # fmt: skip
     node.ip("link", "set", narrow, "mtu", "4000")
-    worst, other = said(doctor.findings(*asked, expect=1), "mtu")
+    worst, other = said(doctor.findings(*asked, expect=1), "rail-mtu")
     assert other[0] == "ok"
     assert worst[0] == "error"
     assert worst[1].startswith("roce-b (net2): 10.61.")

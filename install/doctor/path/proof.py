@@ -44,7 +44,7 @@ def prove(place: Place, file: NodeFile | None, wanted: str, peers: Sequence[str]
         probes = plan.probes(own.rails, theirs)
         tried = list(zip(probes, probe(own, probes), strict=True))
     except (PathError, EtcdError, NetnsGoneError) as problem:
-        return [error("mtu", str(problem), "nothing was sent")]
+        return [error("rail-mtu", str(problem), "nothing was sent")]
     return judge(own, tried, plan.strangers(own.rails, theirs))
 
 

@@ -33,7 +33,7 @@ def judge(
         found += [_left_out(rail) for rail in pod.rails if rail.ifname not in reached]
     found += [
         error(
-            "mtu",
+            "rail-mtu",
             f"{address} is on no rail of {pod.title}",
             "nothing was sent to it",
             f"its rails: {', '.join(f'{r.title} {_listed(r)}' for r in pod.rails) or 'none'}",
@@ -47,12 +47,12 @@ def _judged(probe: Probe, outcome: Outcome) -> Finding:
     rail, way = probe.rail, f"{probe.rail.title}: {probe.source} → {probe.target}"
     payload = rail.wanted - FAMILIES[probe.target.version].overhead
     if outcome.refused:
-        return error("mtu", f"{way}: nothing can be sent: {outcome.refused}", _WHY)
+        return error("rail-mtu", f"{way}: nothing can be sent: {outcome.refused}", _WHY)
     if outcome.answered:
         return _through(way, payload, outcome)
     if not outcome.largest:
         return error(
-            "mtu",
+            "rail-mtu",
             f"{way}: no answer, not even to short packets",
             "the peer's rail is down, has another address, or is not connected with this one",
             f"ip neighbour show dev {rail.ifname}  # in the pod; FAILED: nobody has that address",
@@ -64,10 +64,10 @@ def _judged(probe: Probe, outcome: Outcome) -> Finding:
 def _through(way: str, payload: int, outcome: Outcome) -> Finding:
     words = f"{way}: {payload} bytes come through whole"
     if outcome.answered == outcome.sent:
-        return ok("mtu", words)
+        return ok("rail-mtu", words)
     lost = outcome.sent - outcome.answered
     return warning(
-        "mtu",
+        "rail-mtu",
         f"{words}, but {lost} of {outcome.sent} packets were lost",
         "RoCE sends a whole window again for one of them",
         "look at errors and pauses on the way: ethtool -S DEVICE, and the switch's counters",
@@ -80,13 +80,13 @@ def _limited(probe: Probe, outcome: Outcome, way: str, payload: int) -> Finding:
     words = f"{way}: {payload} bytes do not come through; the path's MTU is {about}{limit}"
     if not outcome.sent:
         return error(
-            "mtu",
+            "rail-mtu",
             f"{words}: this pod's own {rail.ifname} has {rail.mtu}, expected {rail.wanted}",
             _WHY,
             f'"mtu": {rail.wanted} in the NAD of the rail, and start the pod again',
             "railctl doctor: the PF must have as much",
         )
-    return error("mtu", words, _WHY, *_causes(limit, rail))
+    return error("rail-mtu", words, _WHY, *_causes(limit, rail))
 
 
 def _causes(limit: int, rail: Rail) -> tuple[str, ...]:
@@ -106,7 +106,7 @@ def _causes(limit: int, rail: Rail) -> tuple[str, ...]:
 
 def _left_out(rail: Rail) -> Finding:
     return info(
-        "mtu",
+        "rail-mtu",
         f"{rail.title} was not tried: the peer's address on it is not known",
         "name one: --mtu ADDRESS once more",
     )

@@ -98,7 +98,7 @@ THROUGH = Outcome(sent=3, answered=3, largest=9000)
 
 def judged(outcome: Outcome, probe: Probe = TO_A) -> Finding:
     (found,) = judge(Pod("pod", [probe.rail], "/n"), [(probe, outcome)], ())
-    assert found.check == "mtu"
+    assert found.check == "rail-mtu"
     return found
 
 
