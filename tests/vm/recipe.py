@@ -35,7 +35,7 @@ BOOT_MODULES = _words("9p 9pnet_virtio overlay squashfs virtio_blk virtio_rng")
 
 MODULES = _words("""
     igb igbvf vfio_pci
-    8021q bridge dummy ifb macvlan nlmon sch_netem tun veth vxlan
+    8021q bonding bridge dummy ifb macvlan nlmon sch_netem tun veth vxlan
     crc32_generic crc32c_generic ib_uverbs rdma_rxe rdma_ucm
     br_netfilter ip6table_filter ip6table_nat iptable_filter iptable_nat
     nf_tables nft_chain_nat nft_compat nft_ct nft_masq nft_reject_inet
