@@ -31,10 +31,8 @@ class Files:
     """Of the device plugin's file; None where none is named, or it is the shared plugin's."""
     shared_plugin: bool = False
     nads: Sequence[Source] = ()
-    refused: Sequence[tuple[str, str]] = ()
-    """Those of ours that are not taken: what is wrong, and how to mend it."""
     unread: Sequence[Finding] = ()
-    """What is wrong with those that a person named."""
+    """What is wrong with those that are not taken."""
 
     @property
     def stated(self) -> Stated:
@@ -56,20 +54,24 @@ class Files:
 
 def read(paths: Paths, device_plugin: Path | None, nads: Sequence[Path]) -> Files:
     """Read them; what cannot be read is said, and the others are."""
-    refused: list[tuple[str, str]] = []
     unread: list[Finding] = []
     settings, node_file = AgentConfig(), None
     try:
         settings = agent_config.load(paths.agent_file)
     except CniError as problem:
-        refused.append((problem.msg, problem.details))
+        unread.append(_refused(problem))
     try:
         node_file = load(paths.node_file) if paths.node_file.exists() else None
     except CniError as problem:
-        refused.append((problem.msg, problem.details))
+        unread.append(_refused(problem))
     resources, is_shared = _plugin(device_plugin, unread) if device_plugin else (None, False)
     sources = [source for path in nads if (source := _source(path, "nad", unread))]
-    return Files(settings, node_file, resources, is_shared, sources, refused, unread)
+    return Files(settings, node_file, resources, is_shared, sources, unread)
+
+
+def _refused(problem: CniError) -> Finding:
+    mend = filter(None, (problem.details,))
+    return error("settings", problem.msg, "no program of ours does what it says", *mend)
 
 
 def _plugin(path: Path, unread: list[Finding]) -> tuple[Sequence[Resource] | None, bool]:

@@ -84,7 +84,6 @@ def look(place: Place, wishes: Wishes) -> tuple[Files, list[Finding]]:
         ),
         (wishes.cni_bin, wishes.cni_conf),
         names,
-        files.refused,
         wants_rails=bool(rails.ports) or files.declares_rails,
     )
     judged = [*files.unread, *check_rails(rails), *check_host(host)]

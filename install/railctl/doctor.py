@@ -27,6 +27,31 @@ _INDENT = " " * 9
 """As wide as the longest word and two blanks."""
 
 
+PluginOption = Annotated[
+    Path | None,
+    typer.Option(help="The SR-IOV device plugin's config.json, or the ConfigMap that has it."),
+]
+NadOption = Annotated[
+    list[Path] | None, typer.Option(help="A file with NADs, judged as by nad lint.")
+]
+BinOption = Annotated[
+    str, typer.Option(help="The folder of the plugins; else as the runtime's files say.")
+]
+ConfOption = Annotated[str, typer.Option(help="The folder of the networks, likewise.")]
+MtuOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PEER",
+        help="Send packets of the rails' full length to a pod, and look at nothing else: an "
+        "address on a rail, or NAMESPACE/NAME.",
+    ),
+]
+PodOption = Annotated[
+    str, typer.Option(help="With --mtu: the pod to send from; else the one with most rails.")
+]
+AllOption = Annotated[
+    bool, typer.Option("--all", help="What the agents of all nodes have found, out of etcd.")
+]
 StrictOption = Annotated[bool, typer.Option("--strict", help="Let warnings count as well.")]
 OutputOption = Annotated[Output, typer.Option(help="How to write it.")]
 _FAILED = 1
@@ -36,31 +61,13 @@ _FAILED = 1
 def node(  # noqa: PLR0913 - a command's options
     context: typer.Context,
     *,
-    device_plugin: Annotated[
-        Path | None,
-        typer.Option(help="The SR-IOV device plugin's config.json, or the ConfigMap that has it."),
-    ] = None,
-    nad: Annotated[
-        list[Path] | None, typer.Option(help="A file with NADs, judged as by nad lint.")
-    ] = None,
-    cni_bin: Annotated[
-        str, typer.Option(help="The folder of the plugins; else as the runtime's files say.")
-    ] = "",
-    cni_conf: Annotated[str, typer.Option(help="The folder of the networks, likewise.")] = "",
-    mtu: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PEER",
-            help="Send packets of the rails' full length to a pod, and look at nothing else: an "
-            "address on a rail, or NAMESPACE/NAME.",
-        ),
-    ] = None,
-    pod: Annotated[
-        str, typer.Option(help="With --mtu: the pod to send from; else the one with most rails.")
-    ] = "",
-    all_nodes: Annotated[
-        bool, typer.Option("--all", help="What the agents of all nodes have found, out of etcd.")
-    ] = False,
+    device_plugin: PluginOption = None,
+    nad: NadOption = None,
+    cni_bin: BinOption = "",
+    cni_conf: ConfOption = "",
+    mtu: MtuOption = None,
+    pod: PodOption = "",
+    all_nodes: AllOption = False,
     strict: StrictOption = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -72,9 +79,11 @@ def node(  # noqa: PLR0913 - a command's options
         return
     from cni.kernel.types import KernelError
     from install.doctor import whole
-    from install.doctor.files import read
-    from install.doctor.path.proof import prove
 
+    if all_nodes and mtu:
+        raise typer.BadParameter("either --all or --mtu: one reads, the other sends")
+    if pod and not mtu:
+        raise typer.BadParameter("--pod without --mtu PEER has no effect")
     wishes = whole.Wishes(
         device_plugin, nad or (), _folder(cni_bin, "--cni-bin"), _folder(cni_conf, "--cni-conf")
     )
@@ -83,8 +92,7 @@ def node(  # noqa: PLR0913 - a command's options
         if all_nodes:
             findings = _all_nodes()
         elif mtu:
-            files = read(place.paths, None, ())
-            findings = [*files.unread, *prove(place, files.node_file, pod, mtu)]
+            findings = _long_packets(place, pod, mtu)
         else:
             findings = _whole_node(place, wishes)
     except KernelError as error:
@@ -103,6 +111,14 @@ def _whole_node(place: Place, wishes: whole.Wishes) -> list[Finding]:
     if whole.has_overlay(place):
         findings += check(gather(this_node(), Wishes()))
     return findings
+
+
+def _long_packets(place: Place, pod: str, peers: Sequence[str]) -> list[Finding]:
+    from install.doctor.files import read
+    from install.doctor.path.proof import prove
+
+    files = read(place.paths, None, ())
+    return [*files.unread, *prove(place, files.node_file, pod, peers)]
 
 
 def _all_nodes() -> list[Finding]:

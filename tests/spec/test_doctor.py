@@ -169,4 +169,9 @@ def test_what_a_person_reads(doctor: Doctor) -> None:
 
 
 def test_options_that_cannot_be(doctor: Doctor) -> None:
-    assert "expected an absolute path" in doctor.run("--cni-bin", "bin", expect=2).stderr
+    for options, words in (
+        (("--cni-bin", "bin"), "expected an absolute path"),
+        (("--all", "--mtu", "10.60.0.1"), "either --all or --mtu"),
+        (("--pod", "worker-0"), "--pod without --mtu PEER"),
+    ):
+        assert words in doctor.run(*options, expect=2).stderr

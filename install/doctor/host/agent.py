@@ -1,4 +1,4 @@
-"""What is judged of the agent, and of the files that it and the plugins read.  Pure."""
+"""What is judged of the agent.  Pure."""
 
 from __future__ import annotations
 
@@ -6,17 +6,6 @@ from collections.abc import Iterator
 
 from install.doctor.findings import Finding, error, info, ok, warning
 from install.doctor.host.facts import Facts
-
-
-def files(facts: Facts) -> Iterator[Finding]:
-    """Say which file of ours is not taken."""
-    for words, cure in facts.refused:
-        yield error(
-            "settings",
-            words,
-            "no program of ours does what it says",
-            *filter(None, (cure,)),
-        )
 
 
 def agent(facts: Facts) -> Iterator[Finding]:

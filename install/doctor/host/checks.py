@@ -10,7 +10,7 @@ from install.doctor.host.facts import Facts
 from install.doctor.unknown import unknown
 
 _CHECKS = (
-    agent.files, cni.folders, cni.multus, cni.programs, agent.agent, machine.bonds, machine.clock,
+    cni.folders, cni.multus, cni.programs, agent.agent, machine.bonds, machine.clock,
 )  # fmt: skip
 
 

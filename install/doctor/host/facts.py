@@ -67,7 +67,5 @@ class Facts:
     clock: Clock | None = None
     wants_rails: bool = False
     """Whether the node has rails, or its node file declares some."""
-    refused: Sequence[tuple[str, str]] = ()
-    """Files of ours that are not taken: what is wrong, and how to mend it."""
     unknown: Sequence[str] = ()
     """What could not be looked at, in words."""

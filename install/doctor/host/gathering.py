@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from pathlib import PurePosixPath
@@ -46,7 +46,6 @@ def gather(
     node: Node,
     platform: tuple[PurePosixPath | None, PurePosixPath | None],
     rails: Collection[str],
-    refused: Iterable[tuple[str, str]],
     *,
     wants_rails: bool,
 ) -> Facts:
@@ -56,11 +55,10 @@ def gather(
         node: which.
         platform: folders of the plugins and of the networks, where a person says them.
         rails: names of the host's devices that are rails, or made of them.
-        refused: files of ours that are not taken, and how to mend them.
         wants_rails: whether pods of this node get rails.
     """
     host, unknown = node.kernel.host, Unknown()
-    facts = Facts(node.build, refused=tuple(refused), wants_rails=wants_rails)
+    facts = Facts(node.build, wants_rails=wants_rails)
     try:
         facts = _of_runtime(node, facts, detect(node.root, *platform))
     except PlatformError as error:

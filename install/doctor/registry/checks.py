@@ -9,7 +9,8 @@ from install.doctor.registry import clashes, reach
 from install.doctor.registry.facts import Facts
 
 _CHECKS = (
-    reach.endpoints, reach.rights, reach.certificates, reach.clocks, clashes.names, clashes.others,
+    reach.endpoints, reach.rights, reach.latency, reach.certificates, reach.clocks,
+    clashes.names, clashes.others,
 )  # fmt: skip
 
 

@@ -54,15 +54,6 @@ def rights(facts: Facts) -> Iterator[Finding]:
         )
     elif facts.write_problem is not None:
         yield ok("etcd-rights", f"this node may read and write {facts.prefix}")
-    if facts.seconds is not None and facts.seconds >= _SLOW:
-        yield warning(
-            "etcd-latency",
-            f"a read of etcd takes {facts.seconds * 1000:.0f} ms, expected below {_SLOW * 1000:g}",
-            "a pod that needs a new block waits for several of them",
-            "etcdctl endpoint status --cluster -w table; etcd wants an SSD of its own",
-        )
-    elif facts.seconds is not None:
-        yield ok("etcd-latency", f"a read of etcd takes {facts.seconds * 1000:.1f} ms")
     if facts.frozen:
         yield error(
             "etcd-frozen",
@@ -72,6 +63,19 @@ def rights(facts: Facts) -> Iterator[Finding]:
         )
     for words in facts.unreadable:
         yield error("etcd-foreign", words, "another program or version writes below this prefix")
+
+
+def latency(facts: Facts) -> Iterator[Finding]:
+    """Say how long a read takes."""
+    if facts.seconds is not None and facts.seconds >= _SLOW:
+        yield warning(
+            "etcd-latency",
+            f"a read of etcd takes {facts.seconds * 1000:.0f} ms, expected below {_SLOW * 1000:g}",
+            "a pod that needs a new block waits for several of them",
+            "etcdctl endpoint status --cluster -w table; etcd wants an SSD of its own",
+        )
+    elif facts.seconds is not None:
+        yield ok("etcd-latency", f"a read of etcd takes {facts.seconds * 1000:.1f} ms")
 
 
 def certificates(facts: Facts) -> Iterator[Finding]:

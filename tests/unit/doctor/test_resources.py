@@ -151,7 +151,7 @@ def test_all_files_are_read(tmp_path: Path) -> None:
     plugin.write_text(json.dumps({"resourceList": [A]}))
     nad.write_text("kind: NetworkAttachmentDefinition\n")
     files = read(paths, plugin, [nad])
-    assert (files.refused, files.unread) == ([], [])
+    assert files.unread == []
     assert files.settings.pfs == ("ens1f0",)
     assert files.stated.declared == {"roce-a": "rdma/hca_shared_a"}
     assert files.stated.wanted
@@ -166,10 +166,11 @@ def test_what_cannot_be_read_is_said_and_nothing_ends(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"\xe9")
     (tmp_path / "empty.json").write_text("{}")
     files = read(paths, tmp_path / "empty.json", [tmp_path / "gone.yaml", tmp_path / "latin.yaml"])
-    assert [words.partition(":")[0] for words, _ in files.refused] == [
-        str(paths.agent_file), str(paths.node_file),
+    settings, named = files.unread[:2], files.unread[2:]
+    assert [(one.check, one.what.partition(":")[0]) for one in settings] == [
+        ("settings", str(paths.agent_file)), ("settings", str(paths.node_file)),
     ]  # fmt: skip
-    said = [(one.check, one.what.removeprefix(f"{tmp_path}/")) for one in files.unread]
+    said = [(one.check, one.what.removeprefix(f"{tmp_path}/")) for one in named]
     assert said[0][0] == "resource"
     assert said[0][1].startswith("empty.json: there is no resourceList")
     assert said[1:] == [
@@ -181,4 +182,4 @@ def test_what_cannot_be_read_is_said_and_nothing_ends(tmp_path: Path) -> None:
 
 def test_without_files_nothing_is_stated(tmp_path: Path) -> None:
     files = read(Paths(config=tmp_path), None, [])
-    assert (files.node_file, files.refused, files.declares_rails) == (None, [], False)
+    assert (files.node_file, files.unread, files.declares_rails) == (None, [], False)
