@@ -9,7 +9,8 @@ from pathlib import Path
 from deploy.image.errors import ImageError
 from deploy.image.identity import Identity
 
-_PATH = "PATH=/usr/bin"
+_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""The agent takes it along onto the node, where plugins that it calls look for iptables."""
 
 
 class Buildah:

@@ -11,7 +11,8 @@ from deploy.image import archive
 from deploy.image.buildah import Buildah
 from deploy.image.errors import ImageError
 from deploy.image.identity import Identity
-from deploy.image.root import EXECUTABLE, lay_out
+from deploy.image.root import lay_out
+from install.bundle import EXECUTABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-HOME = Path("/opt/railcni")
+from install.bundle import EXECUTABLE
+from install.bundle.home import settle
+
+HOME = PurePosixPath("/opt/railcni")
 """Where the bundle is in the image."""
-EXECUTABLE = "railcni"
 NONROOT = 65532
 """The user of containers that need no rights, such as a job's init container."""
 
@@ -32,9 +34,13 @@ def lay_out(root: Path, bundle: Path, programs: Iterable[str]) -> None:
         root: a folder that is not there yet.
         bundle: the frozen bundle, `dist/railcni`.
         programs: the names under which its executable is on PATH.
+
+    Raises:
+        ElfError, ManifestError: it is no bundle of ours.
     """
     installed = root / HOME.relative_to("/")
-    shutil.copytree(bundle, installed, symlinks=True)
+    shutil.copytree(bundle, installed)
+    settle(installed, HOME)
     (names := root / "usr/bin").mkdir(parents=True)
     for program in programs:
         (names / program).symlink_to(HOME / EXECUTABLE)

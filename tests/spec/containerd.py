@@ -16,6 +16,7 @@ from typing import Any, Self
 import grpc
 
 from tests.spec.node import PATIENCE, wait_until
+from tests.spec.protobuf import decode, message, number, text, text_of
 from tests.spec.runtime import Runtime
 
 BUSYBOX = Path("/usr/bin/busybox")
@@ -26,7 +27,7 @@ _MANIFEST, _CONFIG, _LAYER = (
     f"application/vnd.oci.image.{kind}" for kind in ("manifest.v1+json", "config.v1+json",
                                                      "layer.v1.tar")
 )  # fmt: skip
-_SETTINGS = """version = 2
+SETTINGS = """version = 2
 root = "{folder}/root"
 state = "{folder}/state"
 [grpc]
@@ -38,8 +39,8 @@ disable_apparmor = true
 [plugins."io.containerd.grpc.v1.cri".containerd]
 snapshotter = "native"
 [plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "{folder}/bin"
-conf_dir = "{folder}/net.d"
+bin_dir = "{bin_dir}"
+conf_dir = "{conf_dir}"
 """
 
 
@@ -78,17 +79,17 @@ class Containerd:
     @contextmanager
     def pod(self, name: str, host_port: int) -> Iterator[dict[str, Any]]:
         """Let a pod run whose port 80 is the host's as well; yield what its plugins have made."""
-        metadata = _text(1, name) + _text(2, f"uid-{name}") + _text(3, "tests")
-        port = _number(2, 80) + _number(3, host_port)
-        linux = _text(1, f"/railcni-{name}")  # the parent of its control groups
-        config = _field(1, metadata) + _field(5, port) + _field(8, linux)
-        sandbox = _first(self._call("RunPodSandbox", _field(1, config))).decode()
+        metadata = text(1, name) + text(2, f"uid-{name}") + text(3, "tests")
+        port = number(2, 80) + number(3, host_port)
+        linux = text(1, f"/railcni-{name}")  # the parent of its control groups
+        config = message(1, metadata) + message(5, port) + message(8, linux)
+        sandbox = text_of(decode(self._call("RunPodSandbox", message(1, config))), 1)
         try:
             cached = self._folder / f"lib/cni/results/{NETWORK}-{sandbox}-eth0"
             yield json.loads(cached.read_text())["result"]
         finally:
-            self._call("StopPodSandbox", _text(1, sandbox))
-            self._call("RemovePodSandbox", _text(1, sandbox))
+            self._call("StopPodSandbox", text(1, sandbox))
+            self._call("RemovePodSandbox", text(1, sandbox))
 
     def log(self) -> str:
         """Return what it has logged."""
@@ -109,7 +110,10 @@ class Containerd:
                 (folder / "bin" / program.name).symlink_to(program)
         document = {"cniVersion": "1.0.0", "name": NETWORK, "plugins": self._plugins}
         (folder / "net.d/10-flannel.conflist").write_text(json.dumps(document))
-        (folder / "config.toml").write_text(_SETTINGS.format(folder=folder, image=IMAGE))
+        settings = SETTINGS.format(
+            folder=folder, image=IMAGE, bin_dir=folder / "bin", conf_dir=folder / "net.d"
+        )
+        (folder / "config.toml").write_text(settings)
         write_image(folder / "pause.tar")
 
     def _execute(self) -> subprocess.Popen[bytes]:
@@ -174,31 +178,3 @@ def _descriptor(kind: str, blob: bytes) -> dict[str, Any]:
 def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     process.wait(PATIENCE)
-
-
-# ── Protocol Buffers, of CRI's api.proto ─────────────────────────────────────────────────────────
-
-
-def _field(number: int, value: bytes) -> bytes:
-    return _varint(number << 3 | 2) + _varint(len(value)) + value
-
-
-def _text(number: int, value: str) -> bytes:
-    return _field(number, value.encode())
-
-
-def _number(number: int, value: int) -> bytes:
-    return _varint(number << 3) + _varint(value)
-
-
-def _varint(value: int) -> bytes:
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes(encoded) + bytes([value])
-
-
-def _first(message: bytes) -> bytes:
-    """Return the first field of a message, which is a short one of bytes."""
-    return message[2 : 2 + message[1]]

@@ -1,0 +1,126 @@
+"""A node with processes, mounts and files of its own, in which containerd is the first process.
+
+What its programs write to the machine's folders goes into copies, and ends with it.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.spec.containerd import IMAGE, SETTINGS, write_image
+from tests.spec.node import PATIENCE, Node, run, wait_until
+
+CNI_BIN, CNI_CONF = Path("/opt/cni/bin"), Path("/etc/cni/net.d")
+_CGROUPS = Path("/sys/fs/cgroup")
+_OWN = ("/opt", "/run", "/var/lib", "/var/log")
+"""Empty at first."""
+_SCRIPT = """set -e
+mount --make-rshared /
+for place in /etc {own}; do mount --bind {folder}/files$place $place; done
+exec containerd --config {folder}/config.toml"""
+
+
+class Host:
+    """A node of a cluster, as far as a container can tell.
+
+    Args:
+        node: its network.
+        folder: for its files.
+        archives: of the images that it is to have.
+    """
+
+    def __init__(self, node: Node, folder: Path, archives: Iterable[Path]) -> None:
+        self._node = node
+        self._folder = folder
+        self._archives = archives
+        self._ending = ExitStack()
+        self.cgroup = f"railcni-{node.name}"
+        """The parent of its pods' control groups."""
+
+    def __enter__(self) -> Self:
+        with ExitStack() as started:
+            started.callback(self._remove_cgroups)
+            self._write_files()
+            process = self._execute()
+            started.callback(_end, process)
+            wait_until(self._answers, f"containerd ({self._folder / 'log'})", PATIENCE)
+            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+            self._init = int(children)
+            for archive in (self._folder / "pause.tar", *self._archives):
+                self.ctr("images", "import", str(archive))
+            self._ending = started.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:  # fmt: skip
+        self._ending.close()
+
+    @property
+    def socket(self) -> Path:
+        """Where containerd listens."""
+        return self._folder / "socket"
+
+    def file(self, path: str | Path) -> Path:
+        """Return where a file of this node is for the test."""
+        return Path(f"/proc/{self._init}/root") / Path(path).relative_to("/")
+
+    def tree(self, path: str | Path) -> list[str]:
+        """Return what is below a folder of this node."""
+        top = self.file(path)
+        return sorted(str(found.relative_to(top)) for found in top.rglob("*"))
+
+    def run(self, *command: str) -> str:
+        """Run a command on it; return what it printed."""
+        return run("nsenter", f"--target={self._init}", "--mount", "--pid", "--net", *command)
+
+    def ctr(self, *words: str) -> str:
+        """Let containerd's own client do something with what a kubelet has; return what it says."""
+        return run("ctr", "--address", str(self.socket), "--namespace", "k8s.io", *words)
+
+    def log(self) -> str:
+        """Return what containerd has logged."""
+        return (self._folder / "log").read_text()
+
+    def _write_files(self) -> None:
+        files = self._folder / "files"
+        for place in _OWN:
+            (files / place[1:]).mkdir(parents=True)
+        shutil.copytree("/etc", files / "etc", symlinks=True)
+        settings = SETTINGS.format(
+            folder=self._folder, image=IMAGE, bin_dir=CNI_BIN, conf_dir=CNI_CONF
+        )
+        (self._folder / "config.toml").write_text(settings)
+        write_image(self._folder / "pause.tar")
+
+    def _execute(self) -> subprocess.Popen[bytes]:
+        """Start it in the node's network, but with the machine's /sys: there the cgroups are."""
+        script = _SCRIPT.format(own=" ".join(_OWN), folder=self._folder)
+        with (self._folder / "log").open("wb") as log:
+            return subprocess.Popen(
+                ["nsenter", f"--net={self._node.path}", "unshare", "--mount", "--pid", "--fork",
+                 "--kill-child", "--mount-proc", "sh", "-c", script],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            )  # fmt: skip
+
+    def _answers(self) -> bool:
+        words = ["ctr", "--address", str(self.socket), "version"]
+        done = subprocess.run(words, capture_output=True, check=False, timeout=PATIENCE)
+        return done.returncode == 0
+
+    def _remove_cgroups(self) -> None:
+        for found in sorted(_CGROUPS.rglob(f"{self.cgroup}/**/"), reverse=True):
+            found.rmdir()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End everything: the kernel kills whatever is in a pid namespace without a first process."""
+    process.kill()
+    process.wait(PATIENCE)
