@@ -18,9 +18,9 @@ def main() -> int:
         identity = identify(Path())
         built = build(DIST / "railcni", identity, DIST)
     except ImageError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
-    print(f"{identity.reference}@{built.digest}\n{built.archive}")
+    sys.stdout.write(f"{identity.reference}@{built.digest}\n{built.archive}\n")
     return 0
 
 

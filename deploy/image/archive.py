@@ -6,6 +6,9 @@ import io
 import json
 import tarfile
 from pathlib import Path
+from typing import IO
+
+from deploy.image.errors import ImageError
 
 _INDEX = "index.json"
 _CONTAINERD = "io.containerd.image.name"
@@ -24,6 +27,9 @@ def settle(draft: Path, file: Path, reference: str) -> str:
 
     Returns:
         The digest of the image's manifest, by which a reference can be pinned.
+
+    Raises:
+        ImageError: a part of the archive is no file.
     """
     part = file.with_name(f".{file.name}.part")
     try:
@@ -47,7 +53,8 @@ def settle(draft: Path, file: Path, reference: str) -> str:
     return digest
 
 
-def _content(archive: tarfile.TarFile, name: str) -> io.BufferedIOBase:
+def _content(archive: tarfile.TarFile, name: str) -> IO[bytes]:
     content = archive.extractfile(name)
-    assert content is not None  # only files are asked for
+    if content is None:
+        raise ImageError(f"{name} in {archive.name!r} is no file: it is no OCI archive")
     return content

@@ -52,9 +52,7 @@ class Buildah:
         )  # fmt: skip
 
     def _run(self, *words: str) -> str:
-        done = subprocess.run(
-            [*self._command, *words], capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([*self._command, *words], capture_output=True, text=True, check=False)
         if done.returncode:
             raise ImageError(f"buildah {words[0]}: {done.stderr.strip() or done.stdout.strip()}")
         return done.stdout.strip()

@@ -98,9 +98,7 @@ class RunningPod:
         lines = (self._folder / f"logs/{container}.log").read_text().splitlines()
         return "\n".join(line.split(" ", 3)[3] for line in lines)
 
-    def _start(
-        self, sandbox: cri.Sandbox, container: Container, volumes: dict[str, Path]
-    ) -> None:
+    def _start(self, sandbox: cri.Sandbox, container: Container, volumes: dict[str, Path]) -> None:
         self._ids[container.name] = self._runtime.start(sandbox, self._pod, container, volumes)
 
     def _await_end(self, container: str) -> None:

@@ -1,11 +1,11 @@
 """From Kubernetes' manifests to what a node is to run.
 
-A key that is not known here fails the test: nothing that a manifest asks for is left out in silence.
+A key that is not known here fails the test: nothing that is asked for is left out in silence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -156,29 +156,26 @@ class Manifests:
         spec.skip("emptyDir")
         with spec.object("hostPath") as path:
             on_node = path.take("path", ""), path.take("type", "")
-        files: dict[str, str] = {}
         with spec.object("projected") as projected:
             mode = projected.take("defaultMode", _MODE)
-            for source in projected.objects("sources"):
-                files |= self._content(source, "name")[0]
-        content, own_mode = self._content(spec, "secretName")
-        return Volume(*on_node, files | content, own_mode or mode)
+            files = self._files(projected.objects("sources"), "name")
+        files |= self._files([spec], "secretName")
+        return Volume(*on_node, files, mode)
 
-    def _content(self, spec: Reader, secrets_name: str) -> tuple[Mapping[str, str], int]:
-        """Read the files of a ConfigMap or a Secret, and their mode if it is said."""
-        files: Mapping[str, str] = {}
-        mode = 0
-        for key, kind, name_key in (
-            ("configMap", "ConfigMap", "name"), ("secret", "Secret", secrets_name),
-        ):  # fmt: skip
-            with spec.object(key) as source:
-                mode = source.take("defaultMode", mode)
-                name, optional = source.take(name_key), source.take("optional", default=False)
-            found = self._contents.get((kind, name))
-            if name and found is None and not optional:
-                raise LookupError(f"there is no {kind} {name}, which a volume needs")
-            files = found or files
-        return files, mode
+    def _files(self, sources: Iterable[Reader], secrets_name: str) -> dict[str, str]:
+        """Read the content of ConfigMaps and Secrets."""
+        files: dict[str, str] = {}
+        for source in sources:
+            for key, kind, name_key in (
+                ("configMap", "ConfigMap", "name"), ("secret", "Secret", secrets_name),
+            ):  # fmt: skip
+                with source.object(key) as one:
+                    name, optional = one.take(name_key), one.take("optional", default=False)
+                found = self._contents.get((kind, name))
+                if name and found is None and not optional:
+                    raise LookupError(f"there is no {kind} {name}, which a volume needs")
+                files |= found or {}
+        return files
 
 
 def _mount(spec: Reader) -> Mount:
