@@ -20,7 +20,7 @@ def main() -> int:
     except ImageError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.write(f"{identity.reference}@{built.digest}\n{built.archive}\n")
+    sys.stdout.write(f"{identity.reference}@{built.digest}\n{built.archive}\n{built.materials}\n")
     return 0
 
 

@@ -13,6 +13,9 @@ import cni
 from deploy.image.errors import ImageError
 
 REPOSITORY = "ghcr.io/railcni/railcni"
+LICENCES = "Apache-2.0 AND GPL-3.0-only"
+"""railcni's own, and that of `netns`: see docs/adr/0006-the-licence-of-netns.md.  What else is in
+the bundle asks for no more than its licences' texts, which it has."""
 SOURCE = "https://github.com/railcni/railcni"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 """Go's names, which OCI uses, by the kernel's."""
@@ -51,7 +54,7 @@ class Identity:
             "title": "railcni",
             "description": "CNI plugins and address management for the rails of GPU clusters",
             "version": self.version,
-            "licenses": "Apache-2.0",
+            "licenses": LICENCES,
             "source": SOURCE,
             "revision": self.revision,
         }

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cni import programs
+from cni.host.paths import write_atomically
 from deploy.image import archive
 from deploy.image.buildah import Buildah
 from deploy.image.errors import ImageError
 from deploy.image.identity import Identity
 from deploy.image.root import lay_out
 from install.bundle import EXECUTABLE
+from install.freeze import sbom
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class Built:
 
     archive: Path
     """For a node without a registry: `ctr images import`, or K3s's folder of images."""
+    materials: Path
+    """What it is made of, in CycloneDX; the same is in the image."""
     digest: str
     """Of the image's manifest: the same for the same sources."""
 
@@ -31,7 +35,7 @@ def build(bundle: Path, identity: Identity, folder: Path) -> Built:
     Args:
         bundle: `dist/railcni`.
         identity: what it is called.
-        folder: where the archive is put.
+        folder: where the archive and its bill of materials are put.
 
     Raises:
         ImageError: what is missing, and what to do.
@@ -43,4 +47,7 @@ def build(bundle: Path, identity: Identity, folder: Path) -> Built:
         lay_out(root, bundle, sorted(programs.PLUGINS | programs.COMMANDS))
         Buildah(Path(place)).commit(root, identity, draft)
         file = folder / f"{identity.stem}.oci.tar"
-        return Built(file, archive.settle(draft, file, identity.reference))
+        digest = archive.settle(draft, file, identity.reference)
+    materials = folder / f"{identity.stem}.cdx.json"
+    write_atomically(materials, (bundle / sbom.NAME).read_bytes(), 0o644)
+    return Built(file, materials, digest)

@@ -7,12 +7,16 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from deploy.image.identity import identify
+from deploy.image.recipe import Built, build
 from tests.spec.agent import running
+from tests.spec.containerd import BUSYBOX
 from tests.spec.node import Node, delete_abandoned
-from tests.spec.runtime import DEBIANS, PROGRAMS, Runtime
+from tests.spec.runtime import DEBIANS, PROGRAMS, ROOT, Runtime
 
 
 @pytest.fixture(scope="session")
@@ -79,3 +83,26 @@ def runtime(
         return
     with running(plain_runtime, tmp_path):
         yield plain_runtime
+
+
+@pytest.fixture(scope="session")
+def containerd() -> None:
+    """A container runtime, and what a pod sleeps with; in CI no test is skipped for want of them."""
+    if shutil.which("containerd") and shutil.which("ctr") and BUSYBOX.exists():
+        return
+    _want("no containerd, or no busybox-static: make test-packages")
+
+
+@pytest.fixture(scope="session")
+def image(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The image of the frozen programs."""
+    if not shutil.which("buildah"):
+        _want("no buildah: make test-packages")
+    identity = identify(ROOT, {"SOURCE_DATE_EPOCH": "0"})
+    return build(bundle.parent / "railcni", identity, tmp_path_factory.mktemp("image"))
+
+
+def _want(missing: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(missing)
+    pytest.skip(missing)
