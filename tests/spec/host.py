@@ -15,6 +15,7 @@ from typing import Self
 
 from tests.spec.containerd import IMAGE, SETTINGS, write_image
 from tests.spec.node import PATIENCE, Node, run, wait_until
+from tests.spec.runtime import DEBIANS
 
 CNI_BIN, CNI_CONF = Path("/opt/cni/bin"), Path("/etc/cni/net.d")
 _CGROUPS = Path("/sys/fs/cgroup")
@@ -33,12 +34,18 @@ class Host:
         node: its network.
         folder: for its files.
         archives: of the images that it is to have.
+        cni_bin: where containerd looks for plugins; Debian's are there.
+        cni_conf: where it looks for networks.
     """
 
-    def __init__(self, node: Node, folder: Path, archives: Iterable[Path]) -> None:
+    def __init__(
+        self, node: Node, folder: Path, archives: Iterable[Path], *,
+        cni_bin: Path = CNI_BIN, cni_conf: Path = CNI_CONF,
+    ) -> None:  # fmt: skip
         self._node = node
         self._folder = folder
         self._archives = archives
+        self._cni_bin, self._cni_conf = cni_bin, cni_conf
         self._ending = ExitStack()
         self.cgroup = f"railcni-{node.name}"
         """The parent of its pods' control groups."""
@@ -93,9 +100,14 @@ class Host:
         files = self._folder / "files"
         for place in _OWN:
             (files / place[1:]).mkdir(parents=True)
-        shutil.copytree("/etc", files / "etc", symlinks=True)
+        without = shutil.ignore_patterns("cni", "railcni")  # of what the machine itself is
+        shutil.copytree("/etc", files / "etc", symlinks=True, ignore=without)
+        for place in (self._cni_bin, self._cni_conf):
+            (files / place.relative_to("/")).mkdir(parents=True)
+        for plugin in DEBIANS.iterdir():
+            (files / self._cni_bin.relative_to("/") / plugin.name).symlink_to(plugin)
         settings = SETTINGS.format(
-            folder=self._folder, image=IMAGE, bin_dir=CNI_BIN, conf_dir=CNI_CONF
+            folder=self._folder, image=IMAGE, bin_dir=self._cni_bin, conf_dir=self._cni_conf
         )
         (self._folder / "config.toml").write_text(settings)
         write_image(self._folder / "pause.tar")

@@ -81,8 +81,8 @@ def test_it_holds_the_bundle_and_nothing_else(content: Content, bundle: Path) ->
 def test_everything_in_it_is_roots_and_nobody_elses_to_write(content: Content) -> None:
     entries = content.entries.values()
     assert {(entry.uid, entry.gid, entry.mtime) for entry in entries} == {(0, 0, 0)}
-    assert {entry.mode for entry in entries if entry.isfile()} == {0o644, 0o755}
-    folders = {entry.name.rstrip("/"): entry.mode for entry in entries if entry.isdir()}
+    assert {entry.mode & 0o7777 for entry in entries if entry.isfile()} == {0o644, 0o755}
+    folders = {entry.name.rstrip("/"): entry.mode & 0o7777 for entry in entries if entry.isdir()}
     assert folders.pop("tmp") == 0o1777
     assert set(folders.values()) == {0o755}
     assert "nonroot:x:65532:65532:" in content.text("etc/passwd")
