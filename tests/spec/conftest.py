@@ -87,7 +87,7 @@ def runtime(
 
 @pytest.fixture(scope="session")
 def containerd() -> None:
-    """A container runtime, and what a pod sleeps with; in CI no test is skipped for want of them."""
+    """A container runtime, and what its pods sleep with."""
     if shutil.which("containerd") and shutil.which("ctr") and BUSYBOX.exists():
         return
     _want("no containerd, or no busybox-static: make test-packages")
@@ -103,6 +103,7 @@ def image(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Built:
 
 
 def _want(missing: str) -> NoReturn:
+    """In CI no test is skipped for want of a program."""
     if os.environ.get("CI"):
         pytest.fail(missing)
     pytest.skip(missing)

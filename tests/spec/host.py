@@ -18,6 +18,8 @@ from tests.spec.node import PATIENCE, Node, run, wait_until
 from tests.spec.runtime import DEBIANS
 
 CNI_BIN, CNI_CONF = Path("/opt/cni/bin"), Path("/etc/cni/net.d")
+PAUSE = "registry.k8s.io/pause:3.10"
+"""What a pod waits with that has nothing to do; here it is another image that sleeps."""
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN = ("/opt", "/run", "/var/lib", "/var/log")
 """Empty at first."""
@@ -61,6 +63,7 @@ class Host:
             self._init = int(children)
             for archive in (self._folder / "pause.tar", *self._archives):
                 self.ctr("images", "import", str(archive))
+            self.ctr("images", "tag", IMAGE, PAUSE)
             self._ending = started.pop_all()
         return self
 
@@ -79,10 +82,17 @@ class Host:
         """Return where a file of this node is for the test."""
         return Path(f"/proc/{self._init}/root") / Path(path).relative_to("/")
 
-    def tree(self, path: str | Path) -> list[str]:
-        """Return what is below a folder of this node."""
+    def files(self, path: str | Path) -> set[str]:
+        """Return what is below a folder of this node but for folders, by paths relative to it."""
         top = self.file(path)
-        return sorted(str(found.relative_to(top)) for found in top.rglob("*"))
+        found = (file for file in top.rglob("*") if file.is_symlink() or not file.is_dir())
+        return {str(file.relative_to(top)) for file in found}
+
+    def write(self, path: Path, content: str) -> None:
+        """Write a file of this node."""
+        file = self.file(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
 
     def run(self, *command: str) -> str:
         """Run a command on it; return what it printed."""
@@ -102,10 +112,11 @@ class Host:
             (files / place[1:]).mkdir(parents=True)
         without = shutil.ignore_patterns("cni", "railcni")  # of what the machine itself is
         shutil.copytree("/etc", files / "etc", symlinks=True, ignore=without)
-        for place in (self._cni_bin, self._cni_conf):
-            (files / place.relative_to("/")).mkdir(parents=True)
+        plugins, networks = (files / p.relative_to("/") for p in (self._cni_bin, self._cni_conf))
+        plugins.mkdir(parents=True)
+        networks.mkdir(parents=True)
         for plugin in DEBIANS.iterdir():
-            (files / self._cni_bin.relative_to("/") / plugin.name).symlink_to(plugin)
+            (plugins / plugin.name).symlink_to(plugin)
         settings = SETTINGS.format(
             folder=self._folder, image=IMAGE, bin_dir=self._cni_bin, conf_dir=self._cni_conf
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 from types import TracebackType
@@ -75,8 +76,8 @@ class RunningPod:
         """Wait until every probe succeeds; return which there were."""
         probed = [(one, probe) for one in self._pod.containers for probe in one.probes]
         for container, probe in probed:
-            what = f"{container.name}'s {probe.kind}"
-            wait_until(lambda c=container, p=probe: self._succeeds(c, p), what, PATIENCE)  # type: ignore[misc]
+            asked = partial(self._succeeds, container, probe)
+            wait_until(asked, f"{container.name}'s {probe.kind}", PATIENCE)
         return [f"{container.name} {probe.kind}" for container, probe in probed]
 
     def exit_code(self, container: str) -> int | None:

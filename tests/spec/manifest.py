@@ -5,13 +5,9 @@ A key that is not known here fails the test: nothing that is asked for is left o
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-
-import yaml
 
 from tests.spec.podspec import Container, Mount, Pod, Probe, Resources, Security, Volume
 
@@ -31,13 +27,6 @@ _MODE = 0o644
 _PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 _MILLI = {"m": 1, "": 1000}
 _BYTES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "": 1}
-
-
-def rendered(kustomization: Path) -> list[dict[str, Any]]:
-    """Return the manifests of one of the deployments."""
-    command = ["kubectl", "kustomize", str(kustomization)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return [document for document in yaml.safe_load_all(done.stdout) if document]
 
 
 class UnknownFieldError(Exception):
@@ -101,15 +90,15 @@ class Manifests:
     """
 
     def __init__(
-        self, documents: list[dict[str, Any]], node: Mapping[str, str],
+        self, documents: Iterable[Document], node: Mapping[str, str],
         more: Mapping[tuple[str, str], Mapping[str, str]],
     ) -> None:  # fmt: skip
-        self._documents = documents
+        self._documents = list(documents)
         self._node = node
         self._contents = {
             **{
                 (document["kind"], document["metadata"]["name"]): document.get("data") or {}
-                for document in documents
+                for document in self._documents
                 if document["kind"] == "ConfigMap"
             },
             **more,

@@ -37,12 +37,17 @@ class Content:
         self.manifest = json.loads(self._blob(self.descriptor))
         self.config = json.loads(self._blob(self.manifest["config"]))
         (layer,) = self.manifest["layers"]
-        self.layer = tarfile.open(fileobj=io.BytesIO(gzip.decompress(self._blob(layer))))
-        self.entries = {entry.name.rstrip("/"): entry for entry in self.layer}
+        self._layer = gzip.decompress(self._blob(layer))
+        with self._open() as tar:
+            self.entries = {entry.name.rstrip("/"): entry for entry in tar}
 
     def text(self, name: str) -> str:
         """Return a file of the layer."""
-        return _read(self.layer, self.entries[name]).decode()
+        with self._open() as tar:
+            return _read(tar, tar.getmember(name)).decode()
+
+    def _open(self) -> tarfile.TarFile:
+        return tarfile.open(fileobj=io.BytesIO(self._layer))
 
     def _document(self, name: str) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(self._files[name])
