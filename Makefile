@@ -5,7 +5,8 @@
 PYTHON ?= /usr/bin/python3
 BUILD_PACKAGES := python3 python3-venv libpython3-dev binutils
 RUN_PACKAGES := iproute2 iputils-ping containernetworking-plugins
-TEST_PACKAGES := openssl iptables buildah debootstrap prometheus
+IMAGE_PACKAGES := buildah
+TEST_PACKAGES := $(IMAGE_PACKAGES) openssl iptables debootstrap prometheus
 # A container runtime, unless there is one: Debian's would take the place of Docker's.
 TEST_PACKAGES += $(if $(shell command -v containerd),,containerd) $(if $(wildcard /usr/bin/busybox),,busybox-static)
 
@@ -23,7 +24,7 @@ BUNDLE := dist/railcni/railcni
 SOURCES := $(shell find cni ipam install -type f -name '*.py' -o -name '*.spec')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos lab lab-shell build bench lint lock clean build-packages run-packages test-packages cnitool peers etcd roots manifests
+.PHONY: help demo test chaos lab lab-shell build bench lint lock clean build-packages run-packages test-packages cnitool peers etcd roots manifests image image-packages
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -49,6 +50,9 @@ lab-shell: build ## be root in that virtual machine
 	@$(BIN)/python -m tests.vm --shell
 
 build: $(BUNDLE) ## freeze the programs into dist/
+
+image: build image-packages ## make the image of the programs: an archive in dist/
+	@$(BIN)/python -m deploy.image
 
 bench: build run-packages peers ## measure against the CNI project's plugins; ARGS say how much
 	@$(BIN)/python -m tests.bench $(ARGS)
@@ -143,8 +147,9 @@ roots: .cache/roots/bullseye
 
 build-packages: PACKAGES := $(BUILD_PACKAGES)
 run-packages: PACKAGES := $(RUN_PACKAGES)
+image-packages: PACKAGES := $(IMAGE_PACKAGES)
 test-packages: PACKAGES := $(TEST_PACKAGES)
-build-packages run-packages test-packages:
+build-packages run-packages image-packages test-packages:
 	@command -v dpkg-query >/dev/null || exit 0; \
 	missing=$$(for package in $(PACKAGES); do \
 		dpkg-query --show --showformat '$${Status}' $$package 2>/dev/null | grep -q ' installed$$' || echo $$package; \
