@@ -6,7 +6,7 @@ import io
 import json
 import tarfile
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from deploy.image.errors import ImageError
 
@@ -29,23 +29,19 @@ def settle(draft: Path, file: Path, reference: str) -> str:
         The digest of the image's manifest, by which a reference can be pinned.
 
     Raises:
-        ImageError: a part of the archive is no file.
+        ImageError: the draft is no archive of one image.
     """
     part = file.with_name(f".{file.name}.part")
     try:
         with tarfile.open(draft) as source, tarfile.open(part, "w") as target:
-            names = sorted(member.name for member in source if member.isfile())
-            index = json.loads(_content(source, _INDEX).read())
+            files = {member.name: source.extractfile(member) for member in source}
+            index = _index(draft, files.get(_INDEX))
             (manifest,) = index["manifests"]
             manifest["annotations"] = {_CONTAINERD: reference, _REFERENCE: reference}
-            for name in names:
-                content = _content(source, name)
-                if name == _INDEX:
-                    content = io.BytesIO(json.dumps(index, sort_keys=True).encode())
-                entry = tarfile.TarInfo(name)
-                entry.size = content.seek(0, io.SEEK_END)
-                content.seek(0)
-                target.addfile(entry, content)
+            files[_INDEX] = io.BytesIO(json.dumps(index, sort_keys=True).encode())
+            for name in sorted(files):
+                if content := files[name]:  # a folder has none
+                    _add(target, name, content)
         part.rename(file)
     finally:
         part.unlink(missing_ok=True)
@@ -53,8 +49,17 @@ def settle(draft: Path, file: Path, reference: str) -> str:
     return digest
 
 
-def _content(archive: tarfile.TarFile, name: str) -> IO[bytes]:
-    content = archive.extractfile(name)
+def _index(archive: Path, content: IO[bytes] | None) -> dict[str, Any]:
     if content is None:
-        raise ImageError(f"{name} in {archive.name!r} is no file: it is no OCI archive")
-    return content
+        raise ImageError(f"{archive} has no {_INDEX}: it is no OCI archive")
+    index: dict[str, Any] = json.load(content)
+    if len(index["manifests"]) != 1:
+        raise ImageError(f"{archive} names {len(index['manifests'])} images, expected one")
+    return index
+
+
+def _add(archive: tarfile.TarFile, name: str, content: IO[bytes]) -> None:
+    entry = tarfile.TarInfo(name)
+    entry.size = content.seek(0, io.SEEK_END)
+    content.seek(0)
+    archive.addfile(entry, content)
