@@ -152,6 +152,7 @@ def _security(security: Security, pod: Pod) -> bytes:
         message(4, selinux) if selinux else b"",
         _optional(5, security.user),
         number(7, security.read_only_root),
+        b"" if pod.group is None else number(8, pod.group),
         number(11, security.no_new_privileges),
         _optional(12, security.group),
         hidden,

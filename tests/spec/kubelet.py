@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import ExitStack
 from functools import partial
 from http.client import HTTPConnection
@@ -94,6 +95,10 @@ class RunningPod:
         """Execute a command in a container, as `kubectl exec` does."""
         return self._runtime.execute(self._ids[container], command)
 
+    def volume(self, name: str) -> Path:
+        """Return where a volume is that the kubelet has made."""
+        return self._folder / "volumes" / name
+
     def log(self, container: str) -> str:
         """Return what a container has printed, without what CRI puts before each line."""
         lines = (self._folder / f"logs/{container}.log").read_text().splitlines()
@@ -127,8 +132,12 @@ class RunningPod:
     def _provide(self, name: str, volume: Volume) -> Path:
         """Return where a volume's content is on the node, after making it."""
         if not volume.host_path:
-            folder = self._folder / "volumes" / name
+            folder = self.volume(name)
             write_files(folder, volume)
+            if volume.is_empty:
+                folder.chmod(0o777)
+            if self._pod.group is not None:
+                shutil.chown(folder, group=self._pod.group)
             return folder
         if volume.kind == "DirectoryOrCreate":
             self._host.run("mkdir", "--parents", volume.host_path)
@@ -144,6 +153,8 @@ def write_files(folder: Path, volume: Volume) -> None:
     (pkg/volume/util/atomic_writer.go).
     """
     folder.mkdir(parents=True, exist_ok=True)
+    if volume.is_empty:
+        return
     content = folder / f"..{len(list(folder.glob('..[0-9]*')))}"
     content.mkdir()
     for name, told in volume.files.items():

@@ -105,23 +105,26 @@ class Manifests:
         }
 
     def pod_of(self, kind: str, name: str) -> Pod:
-        """Return the pod that an object such as a DaemonSet puts on a node."""
+        """Return a pod, or the one that an object such as a DaemonSet puts on a node."""
         (owner,) = (
             document
             for document in self._documents
             if (document["kind"], document["metadata"]["name"]) == (kind, name)
         )
-        template = owner["spec"]["template"]["spec"]
-        with whole(template, f"{kind}/{name}") as spec:
+        described = owner["spec"] if kind == "Pod" else owner["spec"]["template"]["spec"]
+        with whole(described, f"{kind}/{name}") as spec:
             spec.skip(*_SCHEDULERS, *_APART)
             if spec.take("automountServiceAccountToken", default=True):
                 raise UnknownFieldError(f"{kind}/{name}: no token is given to a pod here")
+            with spec.object("securityContext") as security:
+                group = security.take("fsGroup")
             return Pod(
                 name=name,
                 namespace=owner["metadata"]["namespace"],
                 host_network=spec.take("hostNetwork", default=False),
                 host_pid=spec.take("hostPID", default=False),
                 grace=spec.take("terminationGracePeriodSeconds", 30),
+                group=group,
                 first=tuple(map(self._container, spec.objects("initContainers"))),
                 containers=tuple(map(self._container, spec.objects("containers"))),
                 volumes={v.take("name"): self._volume(v) for v in spec.objects("volumes")},
@@ -153,14 +156,18 @@ class Manifests:
         return name, spec.take("value", "") if path is None else self._node[path]
 
     def _volume(self, spec: Reader) -> Volume:
-        spec.skip("emptyDir")
+        is_empty = spec.take("emptyDir") is not None  # its medium is the node's own business
         with spec.object("hostPath") as path:
             on_node = path.take("path", ""), path.take("type", "")
         with spec.object("projected") as projected:
             mode = projected.take("defaultMode", _MODE)
             files = self._files(projected.objects("sources"), "name")
         files |= self._files([spec], "secretName")
-        return Volume(*on_node, files, mode)
+        with spec.object("downwardAPI") as told:
+            for item in told.objects("items"):
+                with item.object("fieldRef") as reference:
+                    files[item.take("path")] = self._node[reference.take("fieldPath")]
+        return Volume(*on_node, files, mode, is_empty)
 
     def _files(self, sources: Iterable[Reader], secrets_name: str) -> dict[str, str]:
         """Read the content of ConfigMaps and Secrets."""

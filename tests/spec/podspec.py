@@ -81,6 +81,8 @@ class Volume:
     """Of the path: what must be there, or is made."""
     files: Mapping[str, str] = field(default_factory=dict)
     mode: int = 0o644
+    is_empty: bool = False
+    """Whether it is the containers' own to write (`emptyDir`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,8 @@ class Pod:
     host_pid: bool
     grace: int
     """Seconds from SIGTERM to SIGKILL."""
+    group: int | None
+    """Whose the volumes are that the kubelet makes, and a further group of every container."""
     first: tuple[Container, ...]
     """Its init containers: each must end well before the next begins."""
     containers: tuple[Container, ...]

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from cni import __version__, programs
 from deploy.image.recipe import Built
+from deploy.image.root import NONROOT
 from install.conflist.folder import COPY
 from tests.spec import cri
 from tests.spec.host import CNI_BIN, CNI_CONF, Host
@@ -101,6 +103,27 @@ def test_on_k3s_it_is_chained_behind_the_primary(node: Node, image: Built, tmp_p
             assert (node.rules(), direct(node)) == ([], {})
 
 
+def test_a_jobs_init_container_needs_no_rights(node: Node, image: Built, tmp_path: Path) -> None:
+    """The sample's, without what trains, and without RDMA: there is none on this node."""
+    status = [{"name": "ai-train/roce-a", "interface": "net1", "ips": ["10.60.0.20"]}]
+    told = json.dumps(json.dumps(status))
+    documents = [one for one in rendered_at(ROOT / "deploy/samples") if one["kind"] == "Pod"]
+    documents[0]["spec"]["containers"] = []
+    annotations = {"metadata.annotations": f"k8s.v1.cni.cncf.io/network-status={told}"}
+    pod = Manifests(documents, annotations, {}).pod_of("Pod", "rails")
+    (first,) = pod.first
+    assert first.security.user == NONROOT
+    pod = replace(pod, first=(replace(first, args=(*first.args, "--sockets")),), host_network=True)
+    with (
+        Host(node, tmp_path / "host", [image.archive]) as host,
+        cri.Runtime(host.socket) as runtime,
+        RunningPod(runtime, host, node, pod, tmp_path / "pod") as running,
+    ):
+        written = running.volume("rails") / "nccl.env"
+        assert "export NCCL_SOCKET_IFNAME==net1\n" in written.read_text()
+        assert (written.stat().st_uid, written.stat().st_gid) == (NONROOT, NONROOT)
+
+
 def files_of(host: Host) -> set[Path]:
     """Return a node's files but for its state, which stays: what it has given away, and locks."""
     state = tuple(str(STATE / part) for part in ("ipam/", "locks/", "hostgw.json"))
@@ -116,8 +139,8 @@ def network(name: str, *plugins: Mapping[str, Any]) -> str:
 @contextmanager
 def attached(host: Host, runtime: cri.Runtime, network: str) -> Iterator[dict[str, Any]]:
     """Let a pod run in containerd's network; yield what the plugins have made of it."""
-    pod = Pod("job", "ai-train", host_network=False, host_pid=False, grace=1, first=(),
-              containers=(), volumes={})  # fmt: skip
+    pod = Pod("job", "ai-train", host_network=False, host_pid=False, grace=1, group=None,
+              first=(), containers=(), volumes={})  # fmt: skip
     sandbox = runtime.run_sandbox(pod, Path("/var/log"), f"/{host.cgroup}/job")
     try:
         cached = host.file(f"/var/lib/cni/results/{network}-{sandbox.id}-eth0")
