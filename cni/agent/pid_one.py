@@ -32,7 +32,14 @@ def execute_there(bundle: str, arguments: Sequence[str]) -> NoReturn:
     Raises:
         NotOnTheNodeError: with what the container lacks.
     """
-    if _namespace("self", "net") != _namespace("1", "net"):
+    try:
+        network = _namespace("1", "net")
+    except OSError as error:
+        raise NotOnTheNodeError(
+            f"the node's first process cannot be looked at: {error.strerror}; "
+            "set hostPID: true and privileged: true"
+        ) from error
+    if _namespace("self", "net") != network:
         raise NotOnTheNodeError(
             "this container has a network namespace of its own, expected the node's: "
             "set hostNetwork: true"

@@ -124,6 +124,17 @@ def test_a_container_with_a_network_of_its_own_is_told_so(
     assert (done.returncode, "set hostNetwork: true" in done.stderr) == (1, True), done.stderr
 
 
+def test_a_container_without_rights_is_told_so(host: Host, plain_runtime: Runtime) -> None:
+    done = subprocess.run(
+        [*host.inside, "setpriv", "--bounding-set=-sys_ptrace,-sys_admin",
+         f"{PROGRAMS}/rail-agent", "--node"],
+        env=plain_runtime.environment("none"), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    said = "rail-agent: the node's first process cannot be looked at: Permission denied"
+    assert done.stderr.startswith(said), done.stderr
+    assert (done.returncode, "set hostPID: true and privileged: true" in done.stderr) == (1, True)
+
+
 def test_a_container_with_processes_of_its_own_is_told_so(
     node: Node, plain_runtime: Runtime
 ) -> None:
