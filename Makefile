@@ -24,7 +24,7 @@ BUNDLE := dist/railcni/railcni
 SOURCES := $(shell find cni ipam install -type f -name '*.py' -o -name '*.spec')
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test chaos lab lab-shell build bench lint lock clean build-packages run-packages test-packages cnitool peers etcd roots manifests image image-packages
+.PHONY: help demo test chaos lab lab-shell build bench lint lock clean build-packages run-packages test-packages cnitool peers etcd roots manifests image image-packages multus
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -32,7 +32,7 @@ help: ## say what there is
 demo: build run-packages ## give two pods four rails each, show them, take everything back
 	@$(BIN)/python -m deploy.demo
 
-test: lint build run-packages cnitool etcd roots manifests ## pass judgement: lint and all tests
+test: lint build run-packages cnitool etcd roots manifests multus ## pass judgement: lint and all tests
 	@PATH="$(CURDIR)/.cache/bin:$$PATH" $(BIN)/pytest --cov
 	@$(BIN)/python -m tests.vm
 
@@ -116,6 +116,17 @@ manifests: .cache/bin/admission
 			$(GO) build -trimpath -ldflags="-s -w" -o $(CURDIR)/.cache/bin/ . tool && touch $(CURDIR)/$@; \
 	elif [ "$$CI" = true ]; then \
 		echo "In CI no test is skipped: kustomize is needed, and Go to build it." >&2; exit 1; \
+	fi
+
+# Its version and all that it is built from are pinned in tests/spec/multus/.
+multus: .cache/multus/multus
+.cache/multus/multus: tests/spec/multus/go.sum
+	@if [ -n "$(GO)" ]; then \
+		echo "Installing Multus into .cache/multus/ …"; \
+		GOBIN=$(CURDIR)/.cache/multus GOFLAGS=-buildvcs=false GOWORK=off \
+			$(GO) -C $(<D) install -trimpath -ldflags='-s -w' tool && touch $@; \
+	elif [ "$$CI" = true ]; then \
+		echo "In CI no test is skipped: Multus is needed, and Go to build it." >&2; exit 1; \
 	fi
 
 peers: .cache/peers/$(PLUGINS_VERSION)/host-device

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -45,7 +46,7 @@ class Agent:
 
     def stop(self) -> None:
         """End it as a service manager does; it must have served in peace."""
-        self.process.send_signal(signal.SIGTERM)
+        os.kill(self._pid(), signal.SIGTERM)
         self.process.wait(PATIENCE)
         assert self.process.returncode == 0, self._log.read_text()
         assert not self.socket.exists()
@@ -53,7 +54,7 @@ class Agent:
 
     def kill(self) -> None:
         """End it as the kernel does when memory is short."""
-        self.process.kill()
+        os.kill(self._pid(), signal.SIGKILL)
         self.process.wait(PATIENCE)
 
     def restart(self) -> None:
@@ -106,6 +107,12 @@ class Agent:
         return subprocess.Popen(
             command, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
+
+    def _pid(self) -> int:
+        """Return whom signals are for: who enters namespaces of processes has it for a child."""
+        own = self.process.pid
+        children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
+        return int(children[0]) if children else own
 
     def _listening(self) -> list[str]:
         text = self._log.read_text() if self._log.exists() else ""

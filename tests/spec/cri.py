@@ -5,6 +5,7 @@ Each message is encoded here, and its fields' numbers are named nowhere else.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,17 @@ import grpc
 
 from tests.spec.node import PATIENCE
 from tests.spec.podspec import Container, Mount, Pod, Resources, Security
-from tests.spec.protobuf import Fields, decode, message, number, pairs, text, text_of, texts
+from tests.spec.protobuf import (
+    Fields,
+    decode,
+    mapping,
+    message,
+    number,
+    pairs,
+    text,
+    text_of,
+    texts,
+)
 
 _POD, _CONTAINER, _NODE = range(3)
 """NamespaceMode: whose."""
@@ -67,14 +78,31 @@ class Runtime:
             pod: which.
             logs: the folder of its containers' logs, on the node.
             cgroup: the parent of its control groups.
+
+        Raises:
+            grpc.RpcError: there is none, and nothing is left of it.
         """
         metadata = text(1, pod.name) + text(2, f"uid-{pod.name}") + text(3, pod.namespace)
         privileged = any(one.security.privileged for one in (*pod.first, *pod.containers))
         security = message(1, _namespaces(pod)) + number(6, privileged)
         linux = text(1, cgroup) + message(2, security)
-        config = message(1, metadata) + text(3, str(logs)) + message(8, linux)
+        ports = (message(5, number(2, own) + number(3, port)) for port, own in pod.ports.items())
+        config = message(1, metadata) + text(3, str(logs)) + b"".join(ports) + message(8, linux)
         answer = self._call("RunPodSandbox", message(1, config))
         return Sandbox(text_of(answer, 1), config)
+
+    def network(self) -> str:
+        """Return what the runtime has read of the pods' network, in words of its own."""
+        return self._told("Status", number(1, 1))["cniconfig"]
+
+    def namespace(self, sandbox: Sandbox) -> Path:
+        """Return a pod's network namespace, on the node."""
+        told = json.loads(
+            self._told("PodSandboxStatus", text(1, sandbox.id) + number(2, 1))["info"]
+        )
+        namespaces = told["runtimeSpec"]["linux"]["namespaces"]
+        (found,) = (Path(one["path"]) for one in namespaces if one["type"] == "network")
+        return Path("/run/netns", found.name)  # its /var/run is a link to /run
 
     def remove_sandbox(self, sandbox: Sandbox) -> None:
         """End a pod, whatever still runs in it, and remove it."""
@@ -128,11 +156,18 @@ class Runtime:
         assert isinstance(code, int)
         return code, text_of(answer, 1) + text_of(answer, 2)
 
+    def _told(self, verb: str, request: bytes) -> dict[str, str]:
+        """Return what an answer tells beside what CRI prescribes."""
+        return mapping(self._ask(verb, request), 2)
+
     def _call(self, verb: str, request: bytes) -> Fields:
+        return decode(self._ask(verb, request))
+
+    def _ask(self, verb: str, request: bytes) -> bytes:
         call: Callable[..., bytes] = self._channel.unary_unary(
             f"/runtime.v1.RuntimeService/{verb}", bytes, bytes
         )
-        return decode(call(request, timeout=2 * PATIENCE))
+        return call(request, timeout=2 * PATIENCE)
 
 
 def _namespaces(pod: Pod) -> bytes:

@@ -20,13 +20,14 @@ from tests.spec.runtime import DEBIANS
 CNI_BIN, CNI_CONF = Path("/opt/cni/bin"), Path("/etc/cni/net.d")
 PAUSE = "registry.k8s.io/pause:3.10"
 """What a pod waits with that has nothing to do; here it is another image that sleeps."""
+_SETTINGS = Path("/etc/containerd/config.toml")
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN = ("/opt", "/run", "/var/lib", "/var/log")
 """Empty at first."""
 _SCRIPT = """set -e
 mount --make-rshared /
 for place in /etc {own}; do mount --bind {folder}/files$place $place; done
-exec containerd --config {folder}/config.toml"""
+exec containerd"""
 
 
 class Host:
@@ -82,6 +83,10 @@ class Host:
         """Return where a file of this node is for the test."""
         return Path(f"/proc/{self._init}/root") / Path(path).relative_to("/")
 
+    def kept(self, path: str | Path) -> Path:
+        """Return where one of its own files is kept: a path that holds when links are resolved."""
+        return self._folder / "files" / Path(path).relative_to("/")
+
     def files(self, path: str | Path) -> set[str]:
         """Return what is below a folder of this node but for folders, by paths relative to it."""
         top = self.file(path)
@@ -94,9 +99,14 @@ class Host:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
 
-    def run(self, *command: str) -> str:
+    def command(self, *words: str | Path) -> list[str]:
+        """Return what executes a command on it."""
+        entering = ["nsenter", f"--target={self._init}", "--mount", "--pid", "--net"]
+        return [*entering, *map(str, words)]
+
+    def run(self, *words: str | Path) -> str:
         """Run a command on it; return what it printed."""
-        return run("nsenter", f"--target={self._init}", "--mount", "--pid", "--net", *command)
+        return run(*self.command(*words))
 
     def ctr(self, *words: str) -> str:
         """Let containerd's own client do something with what a kubelet has; return what it says."""
@@ -110,17 +120,16 @@ class Host:
         files = self._folder / "files"
         for place in _OWN:
             (files / place[1:]).mkdir(parents=True)
-        without = shutil.ignore_patterns("cni", "railcni")  # of what the machine itself is
+        without = shutil.ignore_patterns("cni", "containerd", "railcni")  # the machine's own
         shutil.copytree("/etc", files / "etc", symlinks=True, ignore=without)
-        plugins, networks = (files / p.relative_to("/") for p in (self._cni_bin, self._cni_conf))
-        plugins.mkdir(parents=True)
-        networks.mkdir(parents=True)
+        for own in (self._cni_bin, self._cni_conf, _SETTINGS.parent):
+            self.kept(own).mkdir(parents=True)
         for plugin in DEBIANS.iterdir():
-            (plugins / plugin.name).symlink_to(plugin)
+            self.kept(self._cni_bin / plugin.name).symlink_to(plugin)
         settings = SETTINGS.format(
             folder=self._folder, image=IMAGE, bin_dir=self._cni_bin, conf_dir=self._cni_conf
         )
-        (self._folder / "config.toml").write_text(settings)
+        self.kept(_SETTINGS).write_text(settings)
         write_image(self._folder / "pause.tar")
 
     def _execute(self) -> subprocess.Popen[bytes]:

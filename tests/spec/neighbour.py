@@ -17,6 +17,9 @@ BRIDGE = {"type": "bridge", "bridge": "cni0", "isDefaultGateway": True, "ipam": 
 PORTMAP = {"type": "portmap", "capabilities": {"portMappings": True}}
 HOSTGW = {"type": "rail-hostgw", "agentless": True, "uplink": {"wireless": True}}
 
+KEY = "5f" * 32
+"""That all nodes share."""
+
 
 def bridge(held: Path) -> dict[str, Any]:
     """Return Debian's bridge, with a folder for the addresses that are given away."""
@@ -63,8 +66,13 @@ def let_prove(runtime: Runtime, conflists: Path) -> None:
     folder.mkdir(exist_ok=True)
     key = folder / "hostgw.key"
     key.touch(0o600)
-    key.write_text("5f" * 32)
-    (folder / "agent.toml").write_text(
+    key.write_text(KEY)
+    (folder / "agent.toml").write_text(proving(conflists, key))
+
+
+def proving(conflists: Path, key: Path) -> str:
+    """Return the configuration of an agent that proves direct paths with a key in a file."""
+    return (
         f'cniPath = ["{DEBIANS}"]\n[hostgw]\nkeyFile = "{key}"\nconflists = "{conflists}"\n'
         "uplink = { wireless = true }\n"
     )

@@ -13,6 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from netns import NetNS
@@ -29,12 +30,21 @@ _numbers = itertools.count()
 
 
 class Namespace:
-    """A network namespace, made with this object."""
+    """A network namespace, made with this object.
 
-    def __init__(self, role: str) -> None:
+    Args:
+        role: part of its name.
+        existing: another's, which only gets a name; None to make a new one.
+    """
+
+    def __init__(self, role: str, existing: Path | None = None) -> None:
         self.name = f"{PREFIX}-{os.getpid()}-{role}-{next(_numbers)}"
         self.path = f"/run/netns/{self.name}"
-        run("ip", "netns", "add", self.name)
+        if existing is None:
+            run("ip", "netns", "add", self.name)
+        else:
+            Path(self.path).touch()
+            run("mount", "--bind", str(existing), self.path)
 
     def delete(self) -> None:
         """Remove its name, and with it the namespace if no process is in it; once is enough."""

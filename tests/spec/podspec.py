@@ -101,3 +101,5 @@ class Pod:
     """Its init containers: each must end well before the next begins."""
     containers: tuple[Container, ...]
     volumes: Mapping[str, Volume]
+    ports: Mapping[int, int] = field(default_factory=dict)
+    """Its own, by the node's."""

@@ -1,8 +1,8 @@
-"""Protocol Buffers by hand: as much of the encoding as CRI's messages need."""
+"""Protocol Buffers by hand: as much of the encoding as a kubelet's messages need."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 Fields = dict[int, int | bytes]
 """A decoded message; of a repeated field, the last."""
@@ -40,18 +40,27 @@ def pairs(field: int, values: Mapping[str, str]) -> bytes:
 
 def decode(encoded: bytes) -> Fields:
     """Return a message's fields by their numbers."""
-    fields: Fields = {}
+    return dict(_fields(encoded))
+
+
+def mapping(encoded: bytes, field: int) -> dict[str, str]:
+    """Return a field of a message that is a map of texts."""
+    entries = [decode(value) for found, value in _fields(encoded)
+               if found == field and isinstance(value, bytes)]  # fmt: skip
+    return {text_of(entry, 1): text_of(entry, 2) for entry in entries}
+
+
+def _fields(encoded: bytes) -> Iterator[tuple[int, int | bytes]]:
     position = 0
     while position < len(encoded):
         key, position = _read(encoded, position)
         value, position = _read(encoded, position)
         if key & _TYPE == _VARINT:
-            fields[key >> 3] = value
+            yield key >> 3, value
             continue
         assert key & _TYPE == _BYTES, f"wire type {key & _TYPE} of field {key >> 3}"
-        fields[key >> 3] = encoded[position : position + value]
+        yield key >> 3, encoded[position : position + value]
         position += value
-    return fields
 
 
 def text_of(fields: Fields, field: int) -> str:

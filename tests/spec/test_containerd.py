@@ -1,9 +1,7 @@
-"""rail-hostgw in containerd's network, behind Debian's bridge and portmap."""
+"""rail-hostgw in containerd's network, behind Debian's bridge and portmap, by rail-install."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -11,36 +9,28 @@ from typing import Any
 
 import pytest
 
+from tests.spec import cri
 from tests.spec.agent import running
-from tests.spec.containerd import BUSYBOX, Containerd
+from tests.spec.host import CNI_BIN, CNI_CONF, Host
 from tests.spec.neighbour import (
     DIRECT,
     HOSTGW,
+    KEY,
     PORTMAP,
     bridge,
     direct,
-    let_prove,
     main,
     next_door,
+    proving,
     without_what_differs,
 )
-from tests.spec.node import Namespace, Node
-from tests.spec.runtime import Runtime
+from tests.spec.node import Namespace, Node, wait_until
+from tests.spec.on_host import HostRuntime, define, install, pod
 
 pytestmark = [pytest.mark.netns, pytest.mark.containerd]
 
 PORT = 8080
-
-
-@pytest.fixture(autouse=True)
-def _needed() -> None:
-    """In CI no test is skipped for want of a program."""
-    if shutil.which("containerd") and shutil.which("ctr") and BUSYBOX.exists():
-        return
-    missing = "no containerd, or no busybox-static: make test-packages"
-    if os.environ.get("CI"):
-        pytest.fail(missing)
-    pytest.skip(missing)
+SECRETS = Path("/etc/railcni/tls")
 
 
 @pytest.fixture
@@ -49,27 +39,65 @@ def peer(node: Node) -> Iterator[Namespace]:
         yield other
 
 
-@pytest.mark.usefixtures("peer")
+@pytest.fixture
+def host(node: Node, tmp_path: Path) -> Iterator[Host]:
+    with Host(node, tmp_path / "host", []) as made:
+        yield made
+
+
+@pytest.fixture
+def given(tmp_path: Path) -> tuple[Path, Path]:
+    """What an operator gives to rail-install: configuration and secrets."""
+    configuration, secrets = tmp_path / "config", tmp_path / "secrets"
+    configuration.mkdir()
+    secrets.mkdir()
+    (configuration / "agent.toml").write_text(proving(CNI_CONF, SECRETS / "hostgw.key"))
+    (secrets / "hostgw.key").write_text(KEY)
+    return configuration, secrets
+
+
+@pytest.mark.usefixtures("containerd", "bundle", "peer")
 @pytest.mark.parametrize("has_agent", [False, True], ids=["alone", "with agent"])
 def test_its_pods_get_the_same_result(
-    node: Node, plain_runtime: Runtime, tmp_path: Path, *, has_agent: bool
+    node: Node, host: Host, given: tuple[Path, Path], tmp_path: Path, *, has_agent: bool
 ) -> None:
-    primary = bridge(tmp_path / "held"), PORTMAP
+    primary = bridge(Path("/var/lib/cni/held")), PORTMAP
     flannels = main(node)
-    without = _result(plain_runtime, tmp_path / "before", *primary)
-    ours = {"type": "rail-hostgw"} if has_agent else HOSTGW
-    let_prove(plain_runtime, tmp_path / "with/net.d")
-    with running(plain_runtime, tmp_path) if has_agent else nullcontext() as agent:
-        result = _result(plain_runtime, tmp_path / "with", *primary, ours)
-        if agent:
-            added, *deleted = (line["command"] for line in agent.served())
-            assert (added, set(deleted)) == ("ADD", {"DEL"})  # it is deleted twice
-        assert direct(node) == ({} if has_agent else DIRECT)
-    assert without_what_differs(result) == without_what_differs(without)
-    assert main(node) == flannels
+    define(host, *primary)
+    before = [host.files(folder) for folder in (CNI_BIN, CNI_CONF, "/etc/railcni")]
+    with cri.Runtime(host.socket) as containerd:
+        without = _result(host, containerd, "portmap")
+        install(host, *given, *(["--chain-hostgw"] if has_agent else []))
+        if not has_agent:
+            define(host, *primary, HOSTGW)
+        with running(HostRuntime.on(host, node), tmp_path) if has_agent else nullcontext() as agent:
+            result = _result(host, containerd, "rail-hostgw")
+            if agent:
+                added, *deleted = (line["command"] for line in agent.served())
+                assert (added, set(deleted)) == ("ADD", {"DEL"})  # it is deleted twice
+            assert direct(node) == ({} if has_agent else DIRECT)
+        assert without_what_differs(result) == without_what_differs(without)
+        assert main(node) == flannels
+        host.run(CNI_BIN / "rail-install", "uninstall")
+        define(host, *primary)
+        assert without_what_differs(_result(host, containerd, "portmap", "rail-hostgw"))
+    assert [host.files(folder) for folder in (CNI_BIN, CNI_CONF, "/etc/railcni")] == before
 
 
-def _result(runtime: Runtime, folder: Path, *plugins: dict[str, Any]) -> dict[str, Any]:
-    """Return what the plugins have made of a pod, which has come and gone."""
-    with Containerd(runtime, folder, *plugins) as containerd, containerd.pod("web", PORT) as made:
-        return made
+def _result(host: Host, containerd: cri.Runtime, plugin: str, gone: str = "-") -> dict[str, Any]:
+    """Return what the plugins have made of a pod, which has come and gone.
+
+    Args:
+        host: where.
+        containerd: what makes it.
+        plugin: one that containerd must have heard of, before.
+        gone: one that it must have heard of no more.
+    """
+
+    def is_read() -> bool:
+        network = containerd.network()
+        return f'"{plugin}"' in network and f'"{gone}"' not in network
+
+    wait_until(is_read, f"that containerd has read {plugin}, and not {gone}")
+    with pod(host, containerd, "web", {PORT: 80}) as inside:
+        return inside.result
