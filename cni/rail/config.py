@@ -143,7 +143,8 @@ class RailConfig(Config):
     def unknown_keys(self) -> list[str]:
         """Return the keys that nobody will read, those in `runtimeConfig` too."""
         unheard = (f"runtimeConfig.{key}" for key in self.runtime.unknown_keys())
-        return super().unknown_keys() + [key for key in unheard if key != "runtimeConfig.ips"]
+        known = {"runtimeConfig.ips", "pciBusID"}  # Multus adds deviceID by this name as well
+        return [key for key in (*super().unknown_keys(), *unheard) if key not in known]
 
     @property
     def wanted_device(self) -> str:
