@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cni.delegate.network import FILES, LIST, decode
 from cni.protocol.errors import CniError
@@ -112,17 +113,42 @@ def read_copy(name: str, raw: bytes) -> Network:
 
 def refuse_multus_on_ours(files: Files) -> None:
     """Raise when Multus attaches pods by a list of ours, whose removal would stop them all."""
-    for name, raw in files.items():
-        document = {} if "/" in name else _object(raw)
-        named = document.get("clusterNetwork")
-        if document.get("type") not in _MULTUS or not isinstance(named, str):
-            continue
-        ours = posixpath.basename(named)
+    for name, plugin in _multus_plugins(files):
+        named = plugin.get("clusterNetwork")
+        ours = posixpath.basename(named) if isinstance(named, str) else ""
         if is_own_list(ours, files):
             raise ConflistError(
                 f"{name} has taken {ours} for the cluster's network, which is a list of ours: let "
                 "Multus name the file that this one copies, and restart it"
             )
+
+
+def copies(files: Files) -> tuple[str, ...]:
+    """Return Multus's files with a copy of a network in which our plugin is.
+
+    Multus makes them when it starts (`--multus-conf-file=auto`), and does not look again.
+    """
+    return tuple(
+        name
+        for name, multus in _multus_plugins(files)
+        for delegate in _objects(multus.get("delegates"))
+        if OURS in {plugin.get("type") for plugin in _objects(delegate.get("plugins"))}
+    )
+
+
+def _multus_plugins(files: Files) -> Iterator[tuple[str, Keys]]:
+    """Return the files that are Multus's, and its own keys in them."""
+    for name in sorted(files, key=by_name):
+        if "/" not in name and name.endswith(FILES):
+            document = _object(files[name])
+            for plugin in (document, *_objects(document.get("plugins"))):
+                if plugin.get("type") in _MULTUS:
+                    yield name, plugin
+
+
+def _objects(value: Any) -> Iterator[Keys]:
+    """Return the objects in what ought to be a list of them."""
+    return (one for one in value if isinstance(one, dict)) if isinstance(value, list) else iter(())
 
 
 def differences(before: Files, after: Files) -> tuple[Change, ...]:

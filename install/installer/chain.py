@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from install.conflist import ways, writing
 from install.conflist.document import ConflistError
+from install.conflist.folder import copies as copied
 from install.installer.facts import ChainFacts
 from install.installer.root import Root
+
+
+def copies(root: Root, folders: Iterable[PurePosixPath]) -> Iterator[str]:
+    """Return the files of Multus that have a network with rail-hostgw copied (ConflistError)."""
+    for folder in folders:
+        seen = root.see_folder(folder)
+        if seen.is_dir():
+            yield from (str(folder / name) for name in copied(writing.read_folder(seen)))
 
 
 def gather(root: Root, folder: PurePosixPath, *, drops_in: bool, is_k3s: bool) -> ChainFacts:

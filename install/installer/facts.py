@@ -151,3 +151,5 @@ class Remains:
     has_systemd: bool = False
     has_routes: bool = False
     """Whether rail-hostgw has been at work since it was installed."""
+    copies: tuple[str, ...] = ()
+    """The files in which Multus has copied a network with rail-hostgw."""

@@ -64,6 +64,13 @@ def _reasons_to_stay(found: Remains) -> Iterator[str]:
             "(kubectl --namespace railcni delete daemonset rail-agent, or systemctl disable --now "
             "rail-agent)"
         )
+    if found.copies:
+        yield (
+            f"{', '.join(found.copies)} has rail-hostgw in delegates, copied when Multus started: "
+            "no pod would start without the program. Restart Multus, so that it copies the "
+            "network anew (kubectl --namespace kube-system rollout restart daemonset "
+            "kube-multus-ds), and uninstall again"
+        )
     if found.holders:
         listed = "; ".join(found.holders[:_LISTED])
         more = len(found.holders) - _LISTED

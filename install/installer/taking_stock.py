@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from install.installer import configuration, holders
+from install.installer import chain, configuration, holders
+from install.installer.errors import InstallError
 from install.installer.facts import Found, Kind, Ours, Remains
 from install.installer.gathering import Site
 from install.installer.inspection import Inspection
 from install.installer.layout import Layout
-from install.installer.record import Book
+from install.installer.record import Book, Record
 from install.installer.versions import what_is
 
 
@@ -33,7 +35,16 @@ def remains(site: Site, book: Book) -> Remains:
         tuple(record.units),
         site.root.is_here and site.systemd.is_there,
         site.paths.hostgw.exists(),
+        tuple(chain.copies(site.root, _networks(site, record))),
     )
+
+
+def _networks(site: Site, record: Record) -> list[PurePosixPath]:
+    """Return the folders of networks: where rail-hostgw was chained, and what the runtime reads."""
+    folders = [PurePosixPath(each) for each in record.chained]
+    with suppress(InstallError):  # the runtime itself may be gone
+        folders.append(site.find().cni_conf)
+    return list(dict.fromkeys(folders))
 
 
 def ours(site: Site, book: Book) -> tuple[Ours, ...]:

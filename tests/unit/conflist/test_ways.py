@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from install.conflist.document import ConflistError, check, read, with_ours
+from install.conflist.folder import copies
 from install.conflist.ways import Way, chain, choose, unchain
 from tests.unit.conflist.folders import KEYS, after, encoded, given, network
 
@@ -227,12 +229,30 @@ def test_multus_has_a_copy(keys: dict[str, object]) -> None:
     assert "in delegates" in refusal(multus(**keys), Way.IN_PLACE)
 
 
-def test_a_list_of_ours_that_multus_has_taken_stays() -> None:
+def in_a_list(raw: bytes) -> bytes:
+    """Return what Multus writes where the primary's network is of CNI 1.0.0."""
+    return encoded({"name": "multus", "cniVersion": "1.0.0", "plugins": [json.loads(raw)]})
+
+
+@pytest.mark.parametrize("written", [bytes, in_a_list])
+def test_a_list_of_ours_that_multus_has_taken_stays(written: Callable[[bytes], bytes]) -> None:
     files = chained(PLAIN, Way.OWN_LIST)
-    files |= {"00-multus.conf": multus(clusterNetwork=f"/host/net.d/{OWN}")["00-multus.conf"]}
-    with pytest.raises(ConflistError, match=f"00-multus.conf has taken {OWN}"):
+    taken = multus(clusterNetwork=f"/host/net.d/{OWN}")["00-multus.conf"]
+    files |= {"00-multus.conflist": written(taken)}
+    with pytest.raises(ConflistError, match=f"00-multus.conflist has taken {OWN}"):
         unchain(files)
     assert "has taken" in refusal(files, Way.DROP_IN)
+
+
+@pytest.mark.parametrize("written", [bytes, in_a_list])
+@pytest.mark.parametrize(("copied", "is_ours"), [(PLAIN[FILE], False), (None, True)])
+def test_a_copy_of_a_list_of_ours_in_multus(
+    written: Callable[[bytes], bytes], copied: bytes | None, *, is_ours: bool
+) -> None:
+    files = chained(PLAIN, Way.OWN_LIST)
+    copy = multus(delegates=[json.loads(copied or files[OWN])])["00-multus.conf"]
+    found = copies({"00-multus.conflist": written(copy), **files})
+    assert found == (("00-multus.conflist",) if is_ours else ())
 
 
 # ── what is refused ──────────────────────────────────────────────────────────────────────────────
