@@ -99,12 +99,6 @@ class Host:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(content)
 
-    def files(self, path: str | Path) -> set[str]:
-        """Return what is below a folder of this node but for folders, by paths relative to it."""
-        top = self.file(path)
-        found = (path for path in top.rglob("*") if path.is_symlink() or not path.is_dir())
-        return {str(path.relative_to(top)) for path in found}
-
     def command(self, *words: str | Path) -> list[str]:
         """Return what executes a command on it."""
         entering = ["nsenter", f"--target={self._init}", "--mount", "--pid", "--net"]

@@ -58,8 +58,8 @@ def pod(
     Raises:
         grpc.RpcError: it does not run.
     """
-    wanted = Pod(name, NAMESPACE, host_network=False, host_pid=False, grace=1, first=(),
-                 containers=(), volumes={}, ports=ports or {})  # fmt: skip
+    wanted = Pod(name, NAMESPACE, host_network=False, host_pid=False, grace=1, group=None,
+                 first=(), containers=(), volumes={}, ports=ports or {})  # fmt: skip
     sandbox = runtime.run_sandbox(wanted, Path("/run"), f"/{host.cgroup}/{name}")
     try:
         inside = Inside(host, runtime, sandbox)

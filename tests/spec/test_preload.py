@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.spec.containerd import BUSYBOX, Containerd
+from tests.spec.containerd import BUSYBOX
+from tests.spec.host import Host
 from tests.spec.node import PATIENCE, Node
-from tests.spec.runtime import DEBIANS, Runtime
 from tests.unit.preload.archives import NAME, Build, digest, docker, image, many, oci, tar, write
 
 pytestmark = [pytest.mark.netns, pytest.mark.containerd]
@@ -34,6 +34,11 @@ class Preloading:
     images: Path
     state: Path
 
+    @property
+    def settings(self) -> Path:
+        """Its settings."""
+        return self.folder / "files/etc/containerd/config.toml"
+
     def run(self, *words: str | Path, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run `railctl preload`."""
         return subprocess.run(
@@ -44,7 +49,7 @@ class Preloading:
 
     def bring(self, *words: str | Path, stdin: bytes = b"") -> dict[str, Any]:
         """Run it with that containerd; return what it says."""
-        done = self.run("--settings", self.folder / "config.toml", "--output", "json", *words,
+        done = self.run("--settings", self.settings, "--output", "json", *words,
                         stdin=stdin)  # fmt: skip
         assert done.stdout, done.stderr
         said: dict[str, Any] = json.loads(done.stdout)
@@ -53,7 +58,7 @@ class Preloading:
     def refusal(self, *words: str | Path, stdin: bytes = b"") -> str:
         """Run it with that containerd, which must come to nothing."""
         before = self.listed()
-        done = self.run("--settings", self.folder / "config.toml", *words, stdin=stdin)
+        done = self.run("--settings", self.settings, *words, stdin=stdin)
         assert (done.returncode, done.stdout) == (1, b""), done
         assert self.listed() == before
         return done.stderr.decode()
@@ -87,8 +92,7 @@ def preloading(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = tmp_path_factory.mktemp("preload")
     node = Node()
     try:
-        runtime = Runtime(node, folder / "state", path=(DEBIANS,))
-        with Containerd(runtime, folder / "containerd"):
+        with Host(node, folder / "containerd", []):
             yield Preloading(
                 bundle / "railctl", folder / "containerd", folder / "agent/images", folder / "own"
             )
