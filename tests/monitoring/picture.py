@@ -20,7 +20,7 @@ _GREEN, _RED, _PALE = "#56a64b", "#c4162a", "#e4e7eb"
 _STYLE = "font:10px sans-serif;fill:#333;stroke-width:1.3"
 _TIMES = 120
 """Seconds from one time at the bottom to the next."""
-_WIDE = 300
+_WIDE = 240
 """Pixels, up to which only every other one is named."""
 
 
@@ -61,7 +61,8 @@ class _Frame:
         )
 
     def times(self) -> str:
-        last, step = int(self.seconds), _TIMES if self.width > _WIDE else 2 * _TIMES
+        last, is_wide = int(self.seconds), self.right - self.left > _WIDE
+        step = _TIMES if is_wide else 2 * _TIMES
         return "".join(
             svg.text(
                 self.x(at), self.floor + 13, f"{at // 60} min",
