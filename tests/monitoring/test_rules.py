@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from deploy.monitoring.manifest import FOLDER, MANIFEST, RULES, prometheus_rule
+from tests.unit.deploy.rendering import one, rendered, rendered_at
 
 DOCUMENT = Path(__file__).parents[2] / "docs/monitoring.md"
 CASES = tuple(sorted((Path(__file__).parent / "rules").glob("*.yaml")))
@@ -98,6 +100,28 @@ def test_the_operators_manifest_has_the_same_rules() -> None:
     groups = [group for content in contents for group in yaml.safe_load(content)["groups"]]
     assert document(MANIFEST)["spec"] == {"groups": groups}
     assert len({group["name"] for group in groups}) == len(groups)
+
+
+def test_an_overlay_takes_all_of_it_as_a_component(tmp_path: Path) -> None:
+    folder = tmp_path / "overlay"
+    shutil.copytree(FOLDER, tmp_path / "monitoring")
+    folder.mkdir()
+    (folder / "kustomization.yaml").write_text("components: [../monitoring]\n")
+    kinds = {each["kind"]: each for each in rendered_at(folder)}
+    assert kinds.keys() == {"PodMonitor", "PrometheusRule", "ConfigMap"}
+    assert {each["metadata"]["namespace"] for each in kinds.values()} == {"railcni"}
+    assert kinds["PrometheusRule"] == document(MANIFEST)
+    assert kinds["ConfigMap"]["data"]["railcni.json"] == (FOLDER / "dashboard.json").read_text()
+
+
+def test_the_operator_finds_the_agents_by_what_the_base_calls_them() -> None:
+    monitor = document(FOLDER / "podmonitor.yaml")["spec"]
+    daemons = one(rendered("base"), "DaemonSet", "rail-agent")["spec"]["template"]
+    selector = monitor["selector"]["matchLabels"]
+    assert selector.items() <= daemons["metadata"]["labels"].items()
+    (endpoint,) = monitor["podMetricsEndpoints"]
+    ports = [port for each in daemons["spec"]["containers"] for port in each.get("ports", ())]
+    assert endpoint["port"] in {port["name"] for port in ports}
 
 
 def test_the_document_has_each_alert_and_no_other() -> None:
