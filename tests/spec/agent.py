@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from netns import NetNS
 
-from tests.spec.node import PATIENCE, wait_until
+from tests.spec.node import PATIENCE, executed_by, wait_until
 from tests.spec.runtime import Runtime
 
 PORT = 9753
@@ -46,7 +46,7 @@ class Agent:
 
     def stop(self) -> None:
         """End it as a service manager does; it must have served in peace."""
-        os.kill(self._pid(), signal.SIGTERM)
+        os.kill(executed_by(self.process), signal.SIGTERM)
         self.process.wait(PATIENCE)
         assert self.process.returncode == 0, self._log.read_text()
         assert not self.socket.exists()
@@ -54,7 +54,7 @@ class Agent:
 
     def kill(self) -> None:
         """End it as the kernel does when memory is short."""
-        os.kill(self._pid(), signal.SIGKILL)
+        os.kill(executed_by(self.process), signal.SIGKILL)
         self.process.wait(PATIENCE)
 
     def restart(self) -> None:
@@ -107,12 +107,6 @@ class Agent:
         return subprocess.Popen(
             command, env=environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log
         )
-
-    def _pid(self) -> int:
-        """Return whom signals are for: who enters namespaces of processes has it for a child."""
-        own = self.process.pid
-        children = Path(f"/proc/{own}/task/{own}/children").read_text().split()
-        return int(children[0]) if children else own
 
     def _listening(self) -> list[str]:
         text = self._log.read_text() if self._log.exists() else ""

@@ -15,6 +15,7 @@ from deploy.image.identity import identify
 from deploy.image.recipe import Built, build
 from tests.spec.agent import running
 from tests.spec.containerd import BUSYBOX
+from tests.spec.multus import daemon_set
 from tests.spec.node import Node, delete_abandoned
 from tests.spec.runtime import DEBIANS, PROGRAMS, ROOT, Runtime
 
@@ -91,6 +92,14 @@ def containerd() -> None:
     if shutil.which("containerd") and shutil.which("ctr") and BUSYBOX.exists():
         return
     _want("no containerd, or no busybox-static: make test-packages")
+
+
+@pytest.fixture(scope="session")
+def multus_programs(containerd: None, bundle: Path) -> Path:  # noqa: ARG001 - they must be there
+    """What Multus installs, for nodes with a container runtime."""
+    if not (daemon_set.PROGRAMS / "multus").exists():
+        _want(f"no Multus in {daemon_set.PROGRAMS}: make multus")
+    return daemon_set.PROGRAMS
 
 
 @pytest.fixture(scope="session")

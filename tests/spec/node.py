@@ -171,6 +171,14 @@ def run(*command: str) -> str:
     return done.stdout
 
 
+def executed_by(process: subprocess.Popen[Any]) -> int:
+    """Return whom signals are for: nsenter(1) executes what enters a pid namespace as a child."""
+    folder = Path(f"/proc/{process.pid}")
+    if folder.joinpath("comm").read_text() != "nsenter\n":
+        return process.pid
+    return int(folder.joinpath(f"task/{process.pid}/children").read_text())
+
+
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 10) -> None:
     """Wait for what is bound to come, however busy the machine is."""
     deadline = time.monotonic() + seconds

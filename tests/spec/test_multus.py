@@ -7,7 +7,6 @@ devices a pod has; and that the node's devices are VFs.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -122,20 +121,9 @@ class Site:
         }
 
 
-@pytest.fixture(scope="module")
-def programs(containerd: None, bundle: Path) -> Path:  # noqa: ARG001 - they must be there
-    """Multus' programs; in CI no test is skipped for want of them."""
-    if (daemon_set.PROGRAMS / "multus").exists():
-        return daemon_set.PROGRAMS
-    missing = f"no Multus in {daemon_set.PROGRAMS}: make multus"
-    if os.environ.get("CI"):
-        pytest.fail(missing)
-    pytest.skip(missing)
-
-
 @pytest.fixture(scope="module", params=["alone", "with agent"])
 def site(
-    request: pytest.FixtureRequest, programs: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, multus_programs: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """A node with what rail-install wrote, without an agent and with one: nothing may differ."""
     folder, cluster, allocated = tmp_path_factory.mktemp("site"), Cluster(), Allocated()
@@ -149,7 +137,7 @@ def site(
             started.enter_context(agent.running(plugins, folder))
         endpoint = started.enter_context(api_server.serving(cluster, node, folder / "pki"))
         started.enter_context(pod_resources.serving(allocated, host))
-        started.enter_context(daemon_set.running(host, programs, endpoint, folder))
+        started.enter_context(daemon_set.running(host, multus_programs, endpoint, folder))
         containerd = started.enter_context(cri.Runtime(host.socket))
         wait_until(lambda: '"multus"' in containerd.network(), "that containerd has read it")
         for rail in RAILS:

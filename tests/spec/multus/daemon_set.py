@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +11,7 @@ from pathlib import Path
 
 from tests.spec.api_server import TOKEN, Endpoint
 from tests.spec.host import CNI_BIN, CNI_CONF, Host
-from tests.spec.node import PATIENCE, wait_until
+from tests.spec.node import PATIENCE, executed_by, wait_until
 from tests.spec.runtime import ROOT
 
 PROGRAMS = ROOT / ".cache/multus"
@@ -31,7 +33,7 @@ def running(host: Host, programs: Path, server: Endpoint, folder: Path) -> Itera
         folder: for its log.
     """
     account = host.file(_ACCOUNT)
-    account.mkdir(parents=True)
+    account.mkdir(parents=True, exist_ok=True)
     (account / "token").write_text(TOKEN)
     (account / "ca.crt").write_bytes(server.authority.read_bytes())
     # Multus puts brackets around any host, and Go takes them around IPv6 addresses alone.
@@ -55,5 +57,5 @@ def running(host: Host, programs: Path, server: Endpoint, folder: Path) -> Itera
         assert configured.exists(), log.read_text()
         yield
     finally:
-        process.terminate()
+        os.kill(executed_by(process), signal.SIGTERM)
         process.wait(PATIENCE)
