@@ -68,6 +68,8 @@ def unchain(
         return ways.unchain(files, is_copied=not copy_unused)
 
     _carry_out(planned, conf_dir, output, dry_run=dry_run)
+    if output is Output.TEXT:
+        _say_who_has_a_copy(conf_dir)
 
 
 def _carry_out(
@@ -116,4 +118,14 @@ def _say_what_is_left_to_do(conf_dir: Path, plan: Plan) -> None:
             f"K3s copies {change.name} at its next start, where /etc/rancher/k3s/config.yaml says "
             f"flannel-cni-conf: {conf_dir / change.name}.  It does not start without the file: "
             "take that line out and restart K3s before `railctl hostgw unchain --copy-unused`."
+        )
+
+
+def _say_who_has_a_copy(conf_dir: Path) -> None:
+    from install.conflist import folder, writing
+
+    for name in folder.copies(writing.read_folder(conf_dir)):
+        typer.echo(
+            f"{name} has rail-hostgw in delegates, copied when Multus started: restart Multus, so "
+            "that it copies the network anew, before the program is removed."
         )

@@ -55,6 +55,15 @@ def test_what_it_is_told_of_the_node(folder: Path) -> None:
     assert files_of(folder) == given("k3s")
 
 
+def test_who_has_a_copy_of_it(folder: Path) -> None:
+    run(folder)
+    copied = {"type": "multus", "delegates": [json.loads((folder / OWN).read_text())]}
+    (folder / "00-multus.conf").write_text(json.dumps({"name": "m", **copied}))
+    result = run(folder, verb="unchain")
+    assert result.exit_code == 0
+    assert "00-multus.conf has rail-hostgw in delegates" in result.stdout
+
+
 def test_what_is_refused(folder: Path) -> None:
     (folder / FILE).write_text("{")
     for options in ((), ("--dry-run",)):
