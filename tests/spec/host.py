@@ -5,10 +5,12 @@ What its programs write to the machine's folders goes into copies, and ends with
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -58,10 +60,10 @@ class Host:
             started.callback(self._remove_cgroups)
             self._write_files()
             process = self._execute()
-            started.callback(_end, process)
+            started.callback(process.wait, PATIENCE)
+            self._init = _child(process)
+            started.callback(_kill, self._init)
             wait_until(self._answers, f"containerd ({self._folder / 'log'})", PATIENCE)
-            children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-            self._init = int(children)
             for archive in (self._folder / "pause.tar", *self._archives):
                 self.ctr("images", "import", str(archive))
             self.ctr("images", "tag", IMAGE, PAUSE)
@@ -152,7 +154,13 @@ class Host:
             found.rmdir()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End everything: the kernel kills whatever is in a pid namespace without a first process."""
-    process.kill()
-    process.wait(PATIENCE)
+def _child(process: subprocess.Popen[bytes]) -> int:
+    """Return the first process of a pid namespace; the kernel ends all others before it."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_until(lambda: bool(children.read_text()), "a process of its own", PATIENCE)
+    return int(children.read_text())
+
+
+def _kill(process: int) -> None:
+    with suppress(ProcessLookupError):  # its log says why
+        os.kill(process, signal.SIGKILL)

@@ -68,6 +68,7 @@ def test_a_deployment_comes_and_goes(node: Node, image: Built, tmp_path: Path) -
             host.file(CNI_CONF / "10-rails.conflist").unlink()
             code, said = running.execute("installer", *STATUS)
             assert (code, __version__ in said) == (0, True), said
+            assert [running.stop(name) for name in ("installer", "agent")] == [0, 0]
         leaving = pod_of(without(ROOT / "deploy/base", tmp_path))
         with RunningPod(runtime, host, node, leaving, tmp_path / "leaving"):
             assert files_of(host) == before
