@@ -48,7 +48,11 @@ class Buildah:
         container = self._run("from", "scratch")
         self._run("copy", "--quiet", "--chown", "0:0", container, str(root), "/")
         labels = [f"--label={key}={value}" for key, value in identity.labels.items()]
-        self._run("config", "--entrypoint", "[]", "--cmd", "", "--env", _PATH, *labels, container)
+        self._run(
+            "config", "--entrypoint", "[]", "--cmd", "", "--env", _PATH, *labels,
+            "--annotation", "-",  # an empty name and digest of a base that there is not
+            container,
+        )  # fmt: skip
         self._run(
             "commit", "--quiet", "--rm", "--format", "oci", "--signature-policy", str(self._policy),
             "--timestamp", str(identity.epoch), "--identity-label=false",

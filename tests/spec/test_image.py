@@ -115,6 +115,11 @@ def test_its_labels_say_what_it_is(content: Content) -> None:
     }
 
 
+def test_it_has_no_base(content: Content) -> None:
+    assert "annotations" not in content.manifest
+    assert len(content.config["rootfs"]["diff_ids"]) == 1
+
+
 def test_what_is_started_is_named_by_who_starts_it(content: Content) -> None:
     config = content.config["config"]
     assert not config.get("Entrypoint")
