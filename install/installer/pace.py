@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_FIRST, _LONGEST = 1.0, 300.0
+_FIRST, _LONGEST = 0.5, 300.0
 """Seconds of the pause after something is done, doubled each time."""
-_PEACE = 900.0
-"""Seconds without it, after which nothing is held against it any more."""
-_CONTESTED = 4
+_PEACE = 60.0
+"""Seconds without it, or four of its pauses, after which nothing is held against it any more."""
+_CONTESTED = 6
 """Times that something is done in that, from which on somebody is told."""
 
 
@@ -22,6 +22,9 @@ class _Doings:
 
     def pause(self) -> float:
         return min(_FIRST * 2.0 ** (self.times - 1), _LONGEST) if self.times else 0.0
+
+    def is_over(self, now: float) -> bool:
+        return now - self.last >= max(_PEACE, 4 * self.pause())
 
 
 class Pace:
@@ -38,7 +41,7 @@ class Pace:
     def did(self, what: str, now: float) -> None:
         """Note that something was done, or tried."""
         doings = self._doings.setdefault(what, _Doings())
-        if now - doings.last >= _PEACE:
+        if doings.is_over(now):
             doings.times = 0
         doings.times, doings.last = doings.times + 1, now
 
@@ -47,5 +50,5 @@ class Pace:
         return {
             what: doings.times
             for what, doings in self._doings.items()
-            if doings.times >= _CONTESTED and now - doings.last < _PEACE
+            if doings.times >= _CONTESTED and not doings.is_over(now)
         }

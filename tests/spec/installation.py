@@ -120,9 +120,9 @@ class Installation:
         assert code == 0, (stdout, stderr)
         return stdout
 
-    def status(self) -> dict[str, Any]:
-        """Return what the installed rail-install tells of itself."""
-        _, stdout, stderr = self.run(self.bin, "status", "--output", "json")
+    def status(self, programs: Path) -> dict[str, Any]:
+        """Return what a bundle's rail-install tells of what is installed."""
+        _, stdout, stderr = self.run(programs, "status", "--output", "json")
         document: dict[str, Any] = json.loads(stdout) if stdout else {"stderr": stderr}
         return document
 

@@ -77,7 +77,7 @@ def test_killed_at_moments_by_chance(
 def _completes(installation: Installation, programs: Path, number: int) -> None:
     installation.install(programs)
     assert installation.current.endswith(f"{number:016x}")
-    assert installation.status()["problems"] == []
+    assert installation.status(installation.bin)["problems"] == []
     assert not [each for each in installation.versions.iterdir() if each.name.endswith(".draft")]
 
 
@@ -111,7 +111,7 @@ def test_killed_before_each_change_that_follows_the_copy(
             break
     assert 15 < number < _MOST
     assert installation.current == source.name
-    assert installation.status()["problems"] == []
+    assert installation.status(installation.bin)["problems"] == []
     assert (installation.folder / "etc/agent.toml").exists()
     assert once(site, source, wishes, dry_run=False) == 0
 

@@ -85,29 +85,27 @@ def _forbid(file: Path) -> None:
     file.chmod(0)
 
 
-@pytest.mark.parametrize(
-    ("name", "harm"),
-    [
-        ("rail-sriov", _overwrite),
-        ("rail-sriov", _replace),
-        ("rail-sriov", Path.unlink),
-        ("rail-sriov", _turn_away),
-        ("railcni.d/current", _turn_away),
-        ("railcni.d/current", Path.unlink),
-        ("railcni.d/current/railcni", _truncate),
-        ("railcni.d/current/railcni", _replace),
-        ("railcni.d/current/railcni", Path.unlink),
-        ("railcni.d/current/railcni", _forbid),
-        ("railcni.d/current/MANIFEST", _truncate),
-    ],
-    ids=lambda value: value if isinstance(value, str) else value.__name__.strip("_"),
-)
+Harms = dict[str, Callable[[Path], None]]
+LINKS: Harms = {
+    "rail-sriov": _overwrite, "rail-ipam": _replace, "railctl": Path.unlink,
+    "rail-agent": _turn_away,
+}  # fmt: skip
+PROGRAM: Harms = {
+    "railcni.d/current/railcni": _forbid, "railcni.d/current/MANIFEST": _truncate,
+    "railcni.d/current": _turn_away,
+}  # fmt: skip
+GONE: Harms = {"railcni.d/current/railcni": Path.unlink, "railcni.d/current": Path.unlink}
+
+
+@pytest.mark.parametrize("harms", [LINKS, PROGRAM, GONE], ids=["links", "program", "gone"])
 def test_programs_are_put_right(
-    kept: Keeper, installation: Installation, name: str, harm: Callable[[Path], None]
+    kept: Keeper, installation: Installation, bundle: Path, harms: Harms
 ) -> None:
-    harm(installation.bin / name)
-    wait_until(lambda: installation.status()["problems"] == [], f"{name} as before", SOON)
+    for name, harm in harms.items():
+        harm(installation.bin / name)
+    wait_until(lambda: installation.status(bundle)["problems"] == [], "all as before", SOON)
     assert installation.answers()
+    assert installation.answers("rail-ipam")
     assert kept.process.poll() is None
 
 
