@@ -18,6 +18,7 @@ _CONTESTED = 6
 @dataclass(slots=True)
 class _Doings:
     times: int = 0
+    done: int = 0
     last: float = 0.0
 
     def pause(self) -> float:
@@ -38,17 +39,21 @@ class Pace:
         doings = self._doings.get(what)
         return doings is None or now - doings.last >= doings.pause()
 
-    def did(self, what: str, now: float) -> None:
-        """Note that something was done, or tried."""
+    def tries(self, what: str, now: float) -> None:
+        """Note that something is tried."""
         doings = self._doings.setdefault(what, _Doings())
         if doings.is_over(now):
-            doings.times = 0
+            doings.times = doings.done = 0
         doings.times, doings.last = doings.times + 1, now
+
+    def did(self, what: str) -> None:
+        """Note that what was tried has succeeded."""
+        self._doings[what].done += 1
 
     def contested(self, now: float) -> dict[str, int]:
         """Return what is done again and again, and how many times it was."""
         return {
-            what: doings.times
+            what: doings.done
             for what, doings in self._doings.items()
-            if doings.times >= _CONTESTED and not doings.is_over(now)
+            if doings.done >= _CONTESTED and not doings.is_over(now)
         }

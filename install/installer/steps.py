@@ -212,7 +212,7 @@ Step: TypeAlias = (
 
 
 def subject(step: Step) -> str:
-    """Return what a step is about: the path that it changes."""
+    """Return what a step is about: the path that it changes, of a configuration which one."""
     match step:
         case Sweep(path) | PutLink(path) | TakeFile(path) | TakeLink(path):
             place = path
@@ -221,7 +221,7 @@ def subject(step: Step) -> str:
         case Flip(layout):
             place = layout.current
         case PutFile(item):
-            place = item.path
+            return f"{item.path} ({item.digest[:8]})"
         case Chain(folder) | Unchain(folder):
             place = folder
         case TakeHome(layout) | RemoveCopy(layout):

@@ -103,7 +103,7 @@ class Upkeep:
             if not self._pace.may(what, now):
                 yield self._failed.get(what) or f"waiting for a while, as it lasts not: {step}"
                 return
-            self._pace.did(what, now)
+            self._pace.tries(what, now)
             try:
                 hands.do(step)
             except InstallError as error:
@@ -111,6 +111,7 @@ class Upkeep:
                 yield str(error)
                 return
             self._failed.pop(what, None)
+            self._pace.did(what)
             self.repairs += 1
             log.info("%s", step)
 

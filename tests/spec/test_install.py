@@ -78,7 +78,8 @@ def test_it_comes_works_and_leaves_what_was_there(
     code, _, problems = rail_install(root, "once", *wishes)
     assert (code, problems) == (0, "")
     answer = subprocess.run(
-        ["chroot", root, "/opt/cni/bin/rail-sriov"], env={"PATH": os.environ["PATH"], "CNI_COMMAND": "VERSION"},
+        ["chroot", root, "/opt/cni/bin/rail-sriov"],
+        env={"PATH": os.environ["PATH"], "CNI_COMMAND": "VERSION"},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "supportedVersions" in answer.stdout

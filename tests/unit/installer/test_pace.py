@@ -12,7 +12,7 @@ def test_the_first_time_is_at_once_and_each_further_one_later() -> None:
         while not pace.may("link", now):
             now += 0.5
         pauses.append(now - began)
-        pace.did("link", now)
+        pace.tries("link", now)
     assert pauses == [0, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300]
     assert pace.may("another", now)
 
@@ -20,10 +20,13 @@ def test_the_first_time_is_at_once_and_each_further_one_later() -> None:
 def test_who_is_contested_is_told_until_there_is_peace() -> None:
     pace = Pace()
     for now in (0.0, 5.0, 10.0, 15.0, 20.0):
-        pace.did("link", now)
-    assert pace.contested(20.0) == {}
-    pace.did("link", 30.0)
+        pace.tries("link", now)
+        pace.did("link")
+    pace.tries("link", 25.0)
+    assert pace.contested(25.0) == {}, "what fails is another matter"
+    pace.tries("link", 30.0)
+    pace.did("link")
     assert pace.contested(31.0) == {"link": 6}
-    assert pace.contested(94.0) == {}
-    pace.did("link", 94.0)
-    assert pace.may("link", 95.0), "and then nothing is held against it"
+    assert pace.contested(159.0) == {}
+    pace.tries("link", 159.0)
+    assert pace.may("link", 159.5), "and then nothing is held against it"
