@@ -7,9 +7,16 @@ from pathlib import PurePosixPath
 
 from install.conflist import ways, writing
 from install.conflist.document import ConflistError
+from install.conflist.folder import COPY, primary
 from install.conflist.folder import copies as copied
+from install.conflist.ways import Way
 from install.installer.facts import ChainFacts
 from install.installer.root import Root
+
+_UNTIL_K3S = (
+    "rail-hostgw is not chained until K3s starts anew with `flannel-cni-conf: {}` in "
+    "/etc/rancher/k3s/config.yaml"
+)
 
 
 def copies(root: Root, folders: Iterable[PurePosixPath]) -> Iterator[str]:
@@ -33,6 +40,8 @@ def gather(root: Root, folder: PurePosixPath, *, drops_in: bool, is_k3s: bool) -
         files = writing.read_folder(root.see_folder(folder))
         way = ways.choose(files, drops_in=drops_in, is_k3s=is_k3s)
         plan = ways.chain(files, {}, way)
+        waits = way is Way.K3S_COPY and not primary(files).network.has_ours
     except ConflistError as error:
-        return ChainFacts(folder, refused=f"rail-hostgw is not chained: {error}")
-    return ChainFacts(folder, plan.changes, plan.like)
+        return ChainFacts(folder, problem=f"rail-hostgw is not chained: {error}")
+    copy = folder / f"{plan.like}{COPY}"
+    return ChainFacts(folder, plan.changes, plan.like, _UNTIL_K3S.format(copy) if waits else "")

@@ -19,8 +19,8 @@ from install.installer.steps import Flip, Plan
 def once(site: Site, source: Source, wishes: Wishes, *, dry_run: bool) -> int:
     """Install; return the exit code.
 
-    A new configuration that is malformed is reported.  It fails nothing where a former one stays:
-    a node that is started anew would else be without an agent for the sake of a typing mistake.
+    A malformed configuration, or a primary network that is still to come, is reported and fails
+    nothing: a node that is started anew would else be without an agent for a typing mistake.
     """
     inspection = Inspection()
     if dry_run:
@@ -87,7 +87,7 @@ def _announce(made: Plan) -> int:
     if not made.steps:
         _print(["nothing is to be done"])
     _tell(made.remarks)
-    _tell((*made.problems, *made.refused))
+    _tell((*made.problems, *made.warnings))
     return 1 if made.problems else 0
 
 
@@ -104,7 +104,7 @@ def _carry_out(made: Plan, hands: Hands) -> int:
     if not made.steps and not made.problems:
         _print(["everything is as it should be"])
     _tell(made.remarks)
-    _tell((*made.problems, *made.refused, *failures))
+    _tell((*made.problems, *made.warnings, *failures))
     return 1 if made.problems or failures else 0
 
 

@@ -85,8 +85,8 @@ class ChainFacts:
     folder: PurePosixPath
     changes: tuple[Change, ...] = ()
     like: str = ""
-    refused: str = ""
-    """Why it cannot be chained, in words."""
+    problem: str = ""
+    """Why rail-hostgw is not in it, or not yet, in words."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,9 @@ def holders(paths: Paths) -> list[str]:
         paths: the node's, as they are seen here.
     """
     rails = [record.holder for record in Attachments(paths.attachments).all()]
-    return sorted({*rails, *_addresses(paths)})
+    unread = len(list(paths.attachments.glob("*.json"))) - len(rails)
+    more = [f"{unread} records in {paths.attachments} that cannot be read"] if unread > 0 else []
+    return [*sorted({*rails, *_addresses(paths)}), *more]
 
 
 def _addresses(paths: Paths) -> list[str]:

@@ -64,10 +64,11 @@ def install(facts: Facts, *, arriving: bool) -> Plan:
         stages.append(tuple(_units(facts.units)))
         if not facts.units.has_systemd:
             remarks.append(_without_systemd(facts.bins[0]))
-    if facts.chain and facts.chain.refused:
-        problems.append(facts.chain.refused)
+    warnings = [*facts.configuration.refused]
+    if facts.chain and facts.chain.problem:
+        warnings.append(facts.chain.problem)
     return Plan(
-        tuple(filter(None, stages)), tuple(problems), facts.configuration.refused,
+        tuple(filter(None, stages)), tuple(problems), tuple(warnings),
         tuple(dict.fromkeys(remarks)),
     )  # fmt: skip
 

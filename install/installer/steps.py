@@ -243,8 +243,8 @@ class Plan:
     """In their order; one that fails stops none of the others."""
     problems: tuple[str, ...] = ()
     """In words for the person who must act."""
-    refused: tuple[str, ...] = ()
-    """Problems of a configuration that is not taken: what is there stays."""
+    warnings: tuple[str, ...] = ()
+    """Problems that keep nobody from his work: what was there stays, or something is to come."""
     remarks: tuple[str, ...] = ()
     """What is as it should be, but may surprise."""
 

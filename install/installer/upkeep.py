@@ -84,7 +84,7 @@ class Upkeep:
             hands = Hands(self._site, self._source, book)
             failures = [each for stage in made.stages for each in self._work(stage, hands)]
         self._has_arrived = self._has_arrived or not failures
-        yield from (*made.problems, *made.refused, *failures)
+        yield from (*made.problems, *made.warnings, *failures)
         for what, times in self._pace.contested(self._clock()).items():
             if what not in self._failed:
                 yield (

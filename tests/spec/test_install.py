@@ -27,14 +27,14 @@ def rail_install(root: Path, *words: str, programs: Path = PROGRAMS) -> tuple[in
     return done.returncode, done.stdout, done.stderr
 
 
-def tree(root: Path) -> dict[str, str]:
+def tree(root: Path) -> dict[str, str | bytes]:
     """Return everything below a folder, but for what is ours by right: the state."""
-    found = {}
+    found: dict[str, str | bytes] = {}
     for path in sorted(root.rglob("*")):
         name = str(path.relative_to(root))
         if not name.startswith("var"):
             kind = str(path.readlink()) if path.is_symlink() else oct(path.lstat().st_mode)
-            found[name] = kind if path.is_dir() or path.is_symlink() else path.read_text()
+            found[name] = kind if path.is_dir() or path.is_symlink() else path.read_bytes()
     return found
 
 

@@ -176,15 +176,15 @@ def test_a_version_is_not_removed_while_it_is_current() -> None:
 def test_a_refused_configuration_stops_nothing() -> None:
     refused = ConfigurationFacts(refused=("node.toml:3: …",))
     made = plan.install(Facts(NEW, (EMPTY,), refused), arriving=True)
-    assert made.refused == ("node.toml:3: …",)
+    assert made.warnings == ("node.toml:3: …",)
     assert PutVersion in kinds(made.steps)
 
 
-def test_a_chain_that_is_refused_is_a_problem() -> None:
+def test_a_chain_that_is_not_yet_fails_nothing() -> None:
     made = plan.install(
-        on(INSTALLED, chain=replace(CHAIN, changes=(), refused="why")), arriving=True
+        on(INSTALLED, chain=replace(CHAIN, changes=(), problem="why")), arriving=True
     )
-    assert (made.stages, made.problems) == ((), ("why",))
+    assert (made.stages, made.problems, made.warnings) == ((), (), ("why",))
 
 
 def test_a_moved_folder_gets_its_own_and_the_former_one_keeps_what_it_has() -> None:
