@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -25,6 +24,9 @@ _KUBELETS = (
     Path("/var/lib/kubelet/device-plugins"),
     Path("/var/snap/microk8s/common/var/lib/kubelet/device-plugins"),
 )
+
+_OVERLAY, _FLANNEL = "vxlan", "flannel"
+"""The overlay that `railctl doctor wifi` knows: others have tools of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +113,15 @@ def look_at_registry(place: Place, files: Files) -> list[Finding]:
     return check(gather(node, file, file.etcd))
 
 
-def has_overlay(place: Place) -> bool:
-    """Tell whether pod traffic may suffer as it does on WiFi: an overlay, a radio, or WSL."""
-    if "microsoft" in platform.release().lower():
-        return True
-    links = place.kernel.host.links()
-    return any(link.kind == "vxlan" or place.sysfs.is_wireless(link.name) for link in links)
+def may_be_on_the_air(place: Place, release: str) -> bool:
+    """Tell whether pod traffic may suffer as it does on WiFi: a radio, flannel's overlay, or WSL.
+
+    Args:
+        place: the node.
+        release: of its kernel (`uname -r`).
+    """
+    return "microsoft" in release.lower() or any(
+        (link.kind == _OVERLAY and link.name.startswith(_FLANNEL))
+        or (link.up and place.sysfs.is_wireless(link.name))
+        for link in place.kernel.host.links()
+    )

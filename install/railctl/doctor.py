@@ -108,7 +108,7 @@ def _whole_node(place: Place, wishes: whole.Wishes) -> list[Finding]:
 
     files, findings = whole.look(place, wishes)
     findings += whole.look_at_registry(place, files)
-    if whole.has_overlay(place):
+    if whole.may_be_on_the_air(place, platform.release()):
         findings += check(gather(this_node(), Wishes()))
     return findings
 

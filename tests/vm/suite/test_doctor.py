@@ -8,13 +8,12 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.spec.node import run
+from tests.spec.node import FABRIC_MTU, run
 from tests.spec.runtime import PROGRAMS, Slot
 from tests.vm.suite.conftest import LendVFs
 from tests.vm.suite.devices import PF
 from tests.vm.suite.machine import Machine, MachineRuntime, rail
 
-RESOURCE = "rdma/hca_shared_a"
 TOLERABLE = {0, 1}
 """Exit codes: the guest has no container runtime, which is an error."""
 
@@ -29,6 +28,14 @@ def doctor(runtime: MachineRuntime, *options: str) -> list[dict[str, Any]]:
     return found
 
 
+def resource(rail: str, pf: str) -> dict[str, Any]:
+    """Return what the device plugin would be told of a rail."""
+    selectors = {"pfNames": [pf], "drivers": ["igbvf"]}
+    return {
+        "resourcePrefix": "rdma", "resourceName": f"hca_shared_{rail}", "selectors": selectors,
+    }  # fmt: skip
+
+
 def about(findings: list[dict[str, Any]], check: str, name: str) -> list[tuple[str, str]]:
     """Return severity and words of a check's findings that name a device."""
     return [
@@ -38,24 +45,32 @@ def about(findings: list[dict[str, Any]], check: str, name: str) -> list[tuple[s
     ]
 
 
-def test_what_the_doctor_says_of_a_rail(
-    rail_a: PF, vfs: LendVFs, machine: Machine, plain_runtime: MachineRuntime, tmp_path: Path
+def test_what_the_doctor_says_of_rails(
+    rails: tuple[PF, PF],
+    vfs: LendVFs,
+    machine: Machine,
+    plain_runtime: MachineRuntime,
+    tmp_path: Path,
 ) -> None:
-    vf, *_ = vfs(rail_a, 1)
-    pod, pf = machine.pod(), rail_a.netdev
+    (vf, *_), (pf, narrow) = vfs(rails[0], 1), (one.netdev for one in rails)
+    pod, config = machine.pod(), tmp_path / "config.json"
     assert plain_runtime.add(rail(vf), Slot(pod.path)).exit_code == 0
-    config = tmp_path / "config.json"
-    selectors = {"pfNames": [pf], "drivers": ["igbvf"]}
-    entry = {"resourcePrefix": "rdma", "resourceName": "hca_shared_a", "selectors": selectors}
-    config.write_text(json.dumps({"resourceList": [entry]}))
+    config.write_text(json.dumps({"resourceList": [resource("a", pf), resource("b", narrow)]}))
 
-    findings = doctor(plain_runtime, "--device-plugin", str(config))
+    run("ip", "link", "set", "dev", narrow, "mtu", "1500")
+    try:
+        findings = doctor(plain_runtime, "--device-plugin", str(config))
+    finally:
+        run("ip", "link", "set", "dev", narrow, "mtu", str(FABRIC_MTU))
 
     assert about(findings, "sriov", pf) == [("ok", f"{pf} has 7 of 7 VFs")]
     assert about(findings, "vfs", pf) == [("ok", f"{pf}: 1 held by pods, 6 free")]
-    assert about(findings, "resource", RESOURCE) == [("ok", f"{RESOURCE} offers 7 VFs of {pf}")]
+    assert about(findings, "resource", pf) == [("ok", f"rdma/hca_shared_a offers 7 VFs of {pf}")]
     for check, level in (("carrier", "ok"), ("pf-mtu", "ok"), ("pfc", "info"), ("numa", "ok")):
         assert [severity for severity, _ in about(findings, check, pf)] == [level], check
+    assert about(findings, "pf-mtu", narrow) == [
+        ("error", f"{narrow} has MTU 1500, expected at least 9000")
+    ]
     ((level, driver),) = about(findings, "driver", pf)
     told = run("ethtool", "-i", pf).splitlines()
     firmware = next(line for line in told if line.startswith("firmware-version:"))
@@ -63,10 +78,3 @@ def test_what_the_doctor_says_of_a_rail(
     assert driver.startswith(f"{pf} is driven by igb {platform.release()}")
     assert driver.endswith(f", firmware {firmware.partition(': ')[2]}; its VFs: igbvf")
     assert about(findings, "unknown", "") == []
-
-    run("ip", "link", "set", "dev", pf, "mtu", "1500")
-    try:
-        ((level, words),) = about(doctor(plain_runtime), "pf-mtu", pf)
-    finally:
-        run("ip", "link", "set", "dev", pf, "mtu", "9000")
-    assert (level, words) == ("error", f"{pf} has MTU 1500, expected at least 9000")
