@@ -44,6 +44,7 @@ def sriov(facts: Facts) -> Iterator[Finding]:
 
 def vfs(facts: Facts) -> Iterator[Finding]:
     """Say whose the VFs are, and which are lost."""
+    given = facts.kubelet.allocated if facts.kubelet else {}
     for port in facts.ports:
         counted = Counter(function.state for function in port.functions)
         if port.functions:
@@ -58,6 +59,12 @@ def vfs(facts: Facts) -> Iterator[Finding]:
                     "no other pod gets it until it is",
                     "rail-agent tries again and again; what is in the way: journalctl -u rail-agent"
                     f" | grep {vf.address}",
+                )
+            elif function.state == "away" and vf.address in given:
+                yield info(
+                    "vf-lost",
+                    f"VF {vf.index} of {port.name} ({vf.address}) is in a pod that is not ours",
+                    "kubelet gave it to one, and another CNI plugin attached it",
                 )
             elif function.state == "away":
                 yield _away(port, vf.index, vf.address, vf.driver)

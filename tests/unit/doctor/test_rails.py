@@ -29,6 +29,7 @@ from tests.unit.doctor.rails_given import (
 )  # fmt: skip
 
 E, W, I = Severity.ERROR, Severity.WARNING, Severity.INFO  # noqa: E741 - as they are said
+A, B = "rdma/hca_shared_a", "rdma/hca_shared_b"
 BOND = link(9, "bond1", "bond")
 
 
@@ -48,6 +49,11 @@ def bridged(**changes: Any) -> Facts:
 
 def with_vf(function: Function) -> Facts:
     return first(functions=(function, ONE.functions[1]))
+
+
+def ungiven(function: Function) -> Facts:
+    """Return a node with a VF that kubelet has given to nobody."""
+    return replace(with_vf(function), kubelet=Kubelet({A: VFS[1], B: VFS[2]}))
 
 
 def in_pod(seen: Link, rp_filter: str = "2") -> Facts:
@@ -88,11 +94,12 @@ DOWN = linked(up=False, carrier=False)
             I, "sriov", "eno1 could have 64 VFs", "echo 8 >/sys/bus/pci/devices/0000:9b:00.0/",
         ),
         (first(functions=(held(1, 0), held(1, 1))), I, "vfs", "2 held by pods, 0 free", ""),
-        (with_vf(AWAY), E, "vf-lost", "has no interface on the host", "/unbind; echo"),
+        (ungiven(AWAY), E, "vf-lost", "has no interface on the host", "/unbind; echo"),
         (
-            with_vf(replace(AWAY, vf=replace(AWAY.vf, driver=""))),
+            ungiven(replace(AWAY, vf=replace(AWAY.vf, driver=""))),
             E, "vf-lost", "has no driver", "drivers_probe",
         ),
+        (with_vf(AWAY), I, "vf-lost", "is in a pod that is not ours", ""),
         (with_vf(UNRESTORED), E, "vf-lost", "is not yet as it was: net1 of pod", "rail-agent"),
         (first(link=None), E, "carrier", "PF 0000:1b:00.0 has no interface", "lspci"),
         (DOWN, E, "carrier", "ens1 is down", "ip link set dev ens1 up"),
@@ -216,9 +223,6 @@ GIVEN = WELL.kubelet.allocated if WELL.kubelet else {}
 
 def kept(registered: dict[str, frozenset[str]], allocated: Any = GIVEN) -> Facts:
     return replace(WELL, kubelet=Kubelet(registered, allocated))
-
-
-A, B = "rdma/hca_shared_a", "rdma/hca_shared_b"
 
 
 @pytest.mark.parametrize(
