@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from install.bundle import elf
+
 ROOT = Path(__file__).parents[2]
 OLDER = ROOT / ".cache/roots/bullseye"
 """Debian 11, whose glibc is 2.31, as Ubuntu 20.04's is (`make roots`)."""
@@ -34,8 +36,8 @@ mount --rbind /run/netns "$root/run/netns"
 
 def busybox_root(folder: Path) -> Path:
     """Make a root with a static busybox and nothing else, no C library among it."""
-    if not BUSYBOX.exists():
-        _missing(f"no {BUSYBOX}: apt-get install busybox-static")
+    if not BUSYBOX.exists() or _needs_a_loader(BUSYBOX):
+        _missing(f"no static {BUSYBOX}: apt-get install busybox-static")
     root = folder / "busybox"
     (root / "bin").mkdir(parents=True)
     shutil.copy(BUSYBOX, root / "bin/busybox")
@@ -65,6 +67,13 @@ def inside(root: Path, work: Path, *mounts: str) -> tuple[str, ...]:
     script = "".join(_MOUNTS[name] for name in ("the bundle", *mounts)).format(top=top, work=work)
     script = f'set -e\nroot=$0\n{script}exec chroot "$root" "$@"\n'
     return ("unshare", "--mount", "--propagation", "slave", "sh", "-c", script, str(root))
+
+
+def _needs_a_loader(program: Path) -> bool:
+    try:
+        return bool(elf.interpreter(program))
+    except elf.ElfError:
+        return False
 
 
 def _missing(what: str) -> None:
