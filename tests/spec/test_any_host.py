@@ -1,4 +1,7 @@
-"""An installed bundle on a host with another C library than this machine's, or with none."""
+"""A bundle on a host with another C library than this machine's, or with none.
+
+It is installed there by `dist/bin/rail-install`, as a person does who has unpacked dist/.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,12 @@ import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cni import __version__, programs
-from install.bundle import manifest
-from install.bundle.home import settle
-from install.freeze import entry
+from cni import programs
 from tests.spec.agent import running
 from tests.spec.node import Node
 from tests.spec.other_host import busybox_root, inside, older_root
@@ -32,21 +32,40 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def installed(bundle: Path, work: Path) -> Path:
-    """The CNI folder of a host, with the bundle in it."""
-    home = work / f"bin/railcni.d/versions/{__version__}"
-    shutil.copytree((bundle / "rail-sriov").resolve().parent, home)
-    assert manifest.differences(home) == []
-    settle(home, PurePosixPath(home))
-    for name in programs.PLUGINS | programs.COMMANDS:
-        (work / "bin" / name).symlink_to(home.relative_to(work / "bin") / "railcni")
-    return work / "bin"
+def dist(bundle: Path, work: Path) -> Path:
+    """What is unpacked on a host."""
+    return Path(shutil.copytree(bundle.parent, work / "dist", symlinks=True))
 
 
 @pytest.fixture(scope="module", params=["no C library", "an older one"])
 def host(request: pytest.FixtureRequest, work: Path) -> Path:
     """The root of a host on which what was built here does not run by itself."""
     return busybox_root(work) if request.param == "no C library" else older_root()
+
+
+@pytest.fixture(scope="module")
+def installed(host: Path, dist: Path, work: Path) -> Path:
+    """The CNI folder of that host, where rail-install has put the bundle from there."""
+    of = work / f"{host.name}-node"
+    folder = of / "bin"
+    folder.mkdir(parents=True)
+    done = start(
+        host, work, dist / "bin/rail-install", "once", "--host",
+        "--cni-bin", str(folder), "--cni-conf", str(of / "net.d"),
+        env=folders(of) | {"LD_LIBRARY_PATH": "/usr/lib/gpu"},
+        mounts=("the kernel",),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def folders(of: Path) -> dict[str, str]:
+    """Return what moves everything that is kept into a folder."""
+    return {
+        "RAILCNI_STATE_DIR": str(of / "state"),
+        "RAILCNI_CONFIG_DIR": str(of / "config"),
+        "RAILCNI_LOG_DIR": str(of / "log"),
+    }
 
 
 @pytest.fixture
@@ -56,8 +75,7 @@ def elsewhere(host: Path, installed: Path, work: Path, node: Node) -> Iterator[R
     folder.mkdir()
     yield Runtime(
         node, folder / "state", path=(installed,), wrapper=inside(host, work, "the kernel"),
-        environ={"RAILCNI_CONFIG_DIR": str(folder / "config"),
-                 "RAILCNI_LOG_DIR": str(folder / "log")},
+        environ=folders(folder),
     )  # fmt: skip
     shutil.rmtree(folder)
 
@@ -122,25 +140,8 @@ def test_a_delegate_is_loaded_by_the_hosts_own_loader(elsewhere: Runtime, node: 
     assert runtime.delete(config, Slot(pod.path)).exit_code == 0
 
 
-def test_rail_install_starts_from_an_unpacked_dist(host: Path, bundle: Path, work: Path) -> None:
-    """The way in is the same for any program; `railctl` is one that says something of itself."""
-    dist = work / f"dist of {host.name}"
-    shutil.copytree((bundle / "rail-sriov").resolve().parent, dist / "railcni")
-    (dist / "bin").mkdir()
-    entry.write(dist / "bin/railctl", dist / "railcni")
-    for environ in ({}, {"LD_LIBRARY_PATH": "/usr/lib/gpu"}):
-        done = start(
-            host, work, dist / "bin/railctl", "version", "--output", "json",
-            env=environ, mounts=("the kernel",),
-        )  # fmt: skip
-        assert (done.returncode, done.stderr) == (0, "")
-        assert __version__ in done.stdout
-
-
-def test_what_is_not_installed_says_what_the_host_lacks(bundle: Path, work: Path) -> None:
-    dist = work / "plain"
-    shutil.copytree((bundle / "rail-sriov").resolve().parent, dist)
-    done = start(older_root(), work, dist / "railcni", "railctl", "version", env={})
+def test_what_is_not_installed_says_what_the_host_lacks(dist: Path, work: Path) -> None:
+    done = start(older_root(), work, dist / "bin/railctl", "version", env={})
     assert done.returncode != 0
     assert "version `GLIBC_" in done.stderr
 
