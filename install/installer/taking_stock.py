@@ -76,6 +76,8 @@ class Bin:
 class Status:
     """What is installed on a node."""
 
+    runtime: str
+    """The container runtime and its folders, and why that is believed."""
     bins: tuple[Bin, ...]
     rejected: str
     files: tuple[str, ...]
@@ -89,6 +91,7 @@ class Status:
 
     def lines(self) -> Iterator[str]:
         """Yield it for a person."""
+        yield f"runtime: {self.runtime}"
         if not self.bins:
             yield "rail-install has installed nothing here"
         for each in self.bins:
@@ -125,9 +128,18 @@ def show(site: Site, book: Book) -> Status:
             problems.append(f"damaged in {layout.version(current)}: {', '.join(damaged)}")
     problems += [f"{each.path} was changed" for each in found.files if not each.is_as_written]
     return Status(
-        tuple(bins), record.rejected, tuple(record.files), tuple(record.chained),
+        _runtime(site), tuple(bins), record.rejected, tuple(record.files), tuple(record.chained),
         len(found.holders), tuple(problems),
     )  # fmt: skip
+
+
+def _runtime(site: Site) -> str:
+    try:
+        found = site.find()
+    except InstallError as error:
+        return str(error)
+    why = "; ".join(found.evidence)
+    return f"{found.name}, programs in {found.cni_bin}, networks in {found.cni_conf} ({why})"
 
 
 def _problems(
