@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
@@ -98,6 +99,11 @@ class RunningPod:
     def volume(self, name: str) -> Path:
         """Return where a volume is that the kubelet has made."""
         return self._folder / "volumes" / name
+
+    def change(self, volume: str, **files: str) -> None:
+        """Change files of a volume, as the kubelet does when a ConfigMap has changed."""
+        before = self._pod.volumes[volume]
+        write_files(self.volume(volume), replace(before, files={**before.files, **files}))
 
     def log(self, container: str) -> str:
         """Return what a container has printed, without what CRI puts before each line."""

@@ -21,7 +21,7 @@ from tests.spec.host import CNI_BIN, CNI_CONF, Host
 from tests.spec.kubelet import RunningPod
 from tests.spec.manifest import Manifests
 from tests.spec.neighbour import PORTMAP, bridge, direct, next_door
-from tests.spec.node import Node
+from tests.spec.node import PATIENCE, Node, wait_until
 from tests.spec.podspec import Pod
 from tests.spec.runtime import ROOT, rail
 from tests.unit.deploy.rendering import rendered_at
@@ -35,6 +35,8 @@ pytestmark = [
 STATE = Path("/var/lib/railcni")
 PLACES = ("/opt", "/etc", "/var/lib")
 STATUS = ("rail-install", "status", "--root", "/host")
+VERSION = (str(CNI_BIN / "railctl"), "version")
+"""The node's own copy: where the agent is, there is no image any more."""
 K3S = Path("/var/lib/rancher/k3s")
 K3S_BIN, K3S_CONF = K3S / "data/cni", K3S / "agent/etc/cni/net.d"
 K3S_SETTINGS = K3S / "agent/etc/containerd/config.toml"
@@ -66,8 +68,12 @@ def test_a_deployment_comes_and_goes(node: Node, image: Built, tmp_path: Path) -
                 assert '"ADD roce-a' in running.log("agent")
             assert device in node.links()
             host.file(CNI_CONF / "10-rails.conflist").unlink()
-            code, said = running.execute("installer", *STATUS)
-            assert (code, __version__ in said) == (0, True), said
+            for container, command in (("installer", STATUS), ("agent", VERSION)):
+                code, said = running.execute(container, *command)
+                assert (code, __version__ in said) == (0, True), said
+            settings = host.file("/etc/railcni/agent.toml")
+            running.change("config", **{"agent.toml": f"{settings.read_text()}grace = 77\n"})
+            wait_until(lambda: "grace = 77" in settings.read_text(), "the change", PATIENCE)
             assert [running.stop(name) for name in ("installer", "agent")] == [0, 0]
         leaving = pod_of(without(ROOT / "deploy/base", tmp_path))
         with RunningPod(runtime, host, node, leaving, tmp_path / "leaving"):
