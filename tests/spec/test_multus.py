@@ -234,20 +234,18 @@ def test_a_pod_stops_while_the_api_server_is_away(site: Site) -> None:
 
 
 @pytest.mark.parametrize("site", ["with agent"], indirect=True)
-def test_nads_of_an_old_version_and_with_a_default_route(site: Site) -> None:
+def test_nads_of_other_versions_and_with_a_default_route(site: Site) -> None:
     """The default route is of another's IPAM, and never gets into the pod."""
-    site.cluster.apply(
-        site.railctl(
-            "nad", "render", "--namespace", NAMESPACE, "--cni-version", "0.3.1",
-            "--fabric", "backend",
-        )
-    )  # fmt: skip
+    for fabric, version in (("backend", "0.3.1"), ("storage", "1.1.0")):
+        words = ("--namespace", NAMESPACE, "--fabric", fabric, "--cni-version", version)
+        site.cluster.apply(site.railctl("nad", "render", *words))
     site.cluster.apply(FOREIGN)
-    before, name = site.state(), site.want(0, "roce-a,roce-b,foreign")
-    with site.pod(name) as pod:
+    before, name = site.state(), site.want(0, "roce-a,roce-b,foreign,sto-b")
+    with site.pod(name) as inside:
         told = json.loads(site.annotations(name)[STATUS])
-        assert pod.addresses("net3") == ["10.70.0.77/16"]
-        assert ["gateway" in one for one in told] == [True, False, False, False]
-        defaults = pod.show("route", "show", "default", "table", "all")
+        assert inside.addresses("net3") == ["10.70.0.77/16"]
+        assert ["gateway" in one for one in told] == [True, False, False, False, False]
+        assert [one.get("mtu") for one in told[1:]] == [None, None, None, 9000]  # of 1.1.0 alone
+        defaults = inside.show("route", "show", "default", "table", "all")
         assert [route["dev"] for route in defaults] == ["eth0"]
     assert site.state() == before
