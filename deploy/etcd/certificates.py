@@ -12,7 +12,6 @@ Source: etcd, "Transport security model"; openssl-req(1).
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import subprocess
 import sys
@@ -119,7 +118,7 @@ def _request(folder: Path, name: str, days: int, words: Sequence[str]) -> list[P
         "-out", str(drafts[0]), "-keyout", str(drafts[1]), *words,
     ]  # fmt: skip
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - checked words, and openssl is the operator's
+        done = subprocess.run(command, capture_output=True, text=True, check=False, umask=0o077)  # noqa: S603 - checked words, and openssl is the operator's
     except FileNotFoundError:
         raise CertificateError("there is no openssl on PATH: install it (3.0 or later)") from None
     if done.returncode:
@@ -152,7 +151,6 @@ def main(arguments: Sequence[str]) -> int:
                         type=_checked(_NAME, "a host's name"))  # fmt: skip
     parser.add_argument("--days", type=int, default=825, help="that they are valid")
     options = parser.parse_args(arguments)
-    os.umask(0o077)
     wanted = wishes(options.address or ADDRESSES, options.name or NAMES)
     try:
         written = make(options.folder, options.days, wanted)
