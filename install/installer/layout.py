@@ -127,7 +127,7 @@ def previous(present: Collection[str], history: Sequence[str], current: str) -> 
 
 BY_HAND = "copied by hand"
 """Instead of a version's name: what `cp -r dist/railcni /opt/cni/bin/railcni.d` has made."""
-OF_A_COPY = ("_internal", "licenses", MANIFEST)
+OF_A_COPY = ("_internal", "licenses", MANIFEST, "sbom.cdx.json")
 """What there is of it, besides the executable."""
 
 

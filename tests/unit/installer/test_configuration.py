@@ -92,6 +92,16 @@ def test_a_file_counts_only_with_its_mode(tmp_path: Path, mode: int, *, is_found
     assert (facts.found == {facts.wanted[0].path: facts.wanted[0].digest}) is is_found
 
 
+def test_a_file_of_another_user_is_not_left_as_it_is(tmp_path: Path) -> None:
+    config = mounted(tmp_path / "config", node_toml=NODE_FILE)
+    there = tmp_path / "root/etc/railcni/node.toml"
+    there.parent.mkdir(parents=True)
+    there.write_text(NODE_FILE)
+    there.chmod(0o600)
+    os.chown(there, 1, 1)
+    assert gather(tmp_path, config).found == {}
+
+
 def test_a_link_in_its_place_is_no_file_of_ours(tmp_path: Path) -> None:
     config = mounted(tmp_path / "config", node_toml=NODE_FILE)
     there = tmp_path / "root/etc/railcni/node.toml"

@@ -141,6 +141,13 @@ def test_what_was_never_ours_is_not_lost(there: Found, words: str) -> None:
     assert made.stages == (), "and nothing is half installed"
 
 
+def test_a_folder_in_the_place_of_a_link_of_ours_is_not_removed() -> None:
+    found = replace(INSTALLED, links={**LINKS, SRIOV: Found(Kind.FOLDER)})
+    made = plan.install(on(found), arriving=False)
+    assert made.steps == ()
+    assert "/opt/cni/bin/rail-sriov is a folder" in made.problems[0]
+
+
 def test_a_copy_that_was_made_by_hand_is_taken_over_and_removed_when_nobody_uses_it() -> None:
     by_hand = {
         LAYOUT.home / "railcni": Found(Kind.FILE),
@@ -189,8 +196,9 @@ def test_a_chain_that_is_not_yet_fails_nothing() -> None:
 
 def test_a_moved_folder_gets_its_own_and_the_former_one_keeps_what_it_has() -> None:
     moved = Layout(PurePosixPath("/var/lib/rancher/k3s/data/cni"))
-    facts = replace(on(INSTALLED), bins=(BinFacts(moved), INSTALLED))
+    facts = replace(on(INSTALLED, chain=CHAIN), bins=(BinFacts(moved), INSTALLED))
     made = plan.install(facts, arriving=False)
+    assert [each for each in made.stages if Chain in map(type, each)] == [made.stages[0]]
     assert made.steps[:2] == (PutVersion(moved, OLD), Flip(moved, OLD))
     assert {step.path.parent for step in made.steps if isinstance(step, PutLink)} == {
         moved.bin, moved.home,
