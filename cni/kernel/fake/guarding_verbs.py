@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cni.kernel import frames
-from cni.kernel.fake.model import SECOND, GuardTable
+from cni.kernel.fake.expiring import SECOND, GuardTable
 from cni.kernel.fake.verbs import Verbs
 from cni.kernel.guarding import Origin
 from cni.kernel.marking import SHORTEST

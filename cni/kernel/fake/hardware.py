@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from cni.kernel.fake import lifecycle
+from cni.kernel.fake.expiring import SECOND
 from cni.kernel.fake.functions import REFUSED_BY_IGB, Function, Pf, RdmaUnit, Vf
-from cni.kernel.fake.model import SECOND, Device, Machine, Netns
+from cni.kernel.fake.model import Device, Machine, Netns
 from cni.kernel.fake.namespace import FakeNamespace
 from cni.kernel.functions import USERSPACE_DRIVERS
 from cni.kernel.types import Link

@@ -11,8 +11,9 @@ from ipaddress import IPv6Address, ip_network
 from cni.kernel.fake import lifecycle, releases, routing, sysctls
 from cni.kernel.fake.adapting import Adapting
 from cni.kernel.fake.carrying import Carrying
+from cni.kernel.fake.expiring import SECOND
 from cni.kernel.fake.hardware import Hardware
-from cni.kernel.fake.model import HOST, SECOND, Announcement, Device, Machine, Netns
+from cni.kernel.fake.model import HOST, Announcement, Device, Machine, Netns
 from cni.kernel.fake.namespace import FakeNamespace
 from cni.kernel.fake.netfilter import Netfilter
 from cni.kernel.fake.releases import Release

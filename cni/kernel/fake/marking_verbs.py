@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
-from cni.kernel.fake.model import SECOND, MarkingTable
+from cni.kernel.fake.expiring import SECOND, MarkingTable
 from cni.kernel.fake.verbs import Verbs
 from cni.kernel.marking import SHORTEST, Marking
 from cni.kernel.nft_marking import words

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from cni.kernel.adapters import Bond, Bridging, Driver, Pause, Radio
 from cni.kernel.fake import releases, sysctls
+from cni.kernel.fake.expiring import SECOND, GuardTable, MarkingTable
 from cni.kernel.fake.releases import Release
 from cni.kernel.functions import PciDevice
-from cni.kernel.guarding import Origin
-from cni.kernel.marking import Marking
 from cni.kernel.types import (
     Address,
     Forwarding,
@@ -19,7 +18,6 @@ from cni.kernel.types import (
     Link,
     Neighbour,
     NetnsId,
-    Network,
     Route,
     Rule,
 )
@@ -31,7 +29,6 @@ if TYPE_CHECKING:
     from cni.kernel.fake.watching_verbs import FakeWatch
 
 HOST = "/proc/self/ns/net"
-SECOND = 1_000_000_000
 
 _DEVICE_OF_NSFS = 4
 
@@ -111,29 +108,6 @@ class Device:
         return self.up and connected and granted and now >= self.carrier_at
 
 
-@dataclass(eq=False, slots=True)
-class MarkingTable:
-    """nftables' tables of one name, for both versions."""
-
-    marking: Marking
-    marks: bool = True
-    """Whether the rules are there, or only the sets."""
-    until: dict[Network, int] = field(default_factory=dict)
-    """When each network was to expire."""
-
-    def can_hold(self, network: Network) -> bool:
-        """Return whether there is a set for it."""
-        return (network.version, network.prefixlen) in self.marking.sizes
-
-    def is_about(self, source: Address) -> bool:
-        """Return whether there is a rule for what comes from an address."""
-        return self.marks and any(source in network for network in self.marking.sources)
-
-    def left(self, now: int) -> dict[Network, float]:
-        """Return what is marked at this time, and for how many more seconds."""
-        return {n: (end - now) / SECOND for n, end in self.until.items() if end > now}
-
-
 @dataclass(frozen=True, slots=True)
 class Departed:
     """A datagram that was sent to somebody else."""
@@ -144,19 +118,6 @@ class Departed:
     port: int
     """Of the target."""
     source_port: int
-
-
-@dataclass(eq=False, slots=True)
-class GuardTable:
-    """nftables' tables of one name that guard, for both versions."""
-
-    origins: dict[Network, Origin]
-    until: int
-    """When it was to expire."""
-
-    def left(self, now: int) -> dict[Network, Origin]:
-        """Return what is guarded at this time."""
-        return dict(self.origins) if self.until > now else {}
 
 
 @dataclass(eq=False, slots=True)

@@ -12,10 +12,11 @@ from cni.kernel import frames, messages, rule_messages
 from cni.kernel.fake import lifecycle, releases, routing
 from cni.kernel.fake.adapter_verbs import AdapterVerbs
 from cni.kernel.fake.datagram_verbs import DatagramVerbs
+from cni.kernel.fake.expiring import SECOND
 from cni.kernel.fake.function_verbs import FunctionVerbs
 from cni.kernel.fake.guarding_verbs import GuardingVerbs
 from cni.kernel.fake.marking_verbs import MarkingVerbs
-from cni.kernel.fake.model import SECOND, Announcement, Device
+from cni.kernel.fake.model import Announcement, Device
 from cni.kernel.fake.neighbour_verbs import NeighbourVerbs
 from cni.kernel.fake.verbs import refused
 from cni.kernel.fake.watching_verbs import WatchingVerbs

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from cni.kernel import frames
 from cni.kernel.fake import routing
-from cni.kernel.fake.model import SECOND, Device
+from cni.kernel.fake.expiring import SECOND
+from cni.kernel.fake.model import Device
 from cni.kernel.fake.verbs import Verbs
 from cni.kernel.types import (
     Address,
