@@ -30,7 +30,7 @@ from tests.spec.node import run
 
 pytestmark = pytest.mark.netns
 
-BY_CHANCE = 12
+BY_CHANCE = 6
 SEED = 7
 _MOST = 60
 """Changes, from which on something is wrong with the test."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -28,6 +27,8 @@ REQUESTS = 200
 """ADD and DEL together, at least."""
 UPGRADES = 10
 WORKBENCHES = 2
+PAUSE = 0.25
+"""Seconds between a workbench's requests: the installer is to have a share of the processors."""
 
 
 @pytest.fixture
@@ -48,12 +49,12 @@ def test_no_request_fails_while_versions_come_and_go(
     installation: Installation, installed_runtime: Runtime, bundle: Path, tmp_path: Path
 ) -> None:
     """An agent makes way each time; until then it refuses what another version asks."""
-    runtime, first, fire = installed_runtime, installation.current, Fire()
-    with supervised(runtime, tmp_path) as serving, ThreadPoolExecutor(WORKBENCHES) as workers:
-        benches = [workers.submit(_add_and_delete, runtime, n, fire) for n in range(WORKBENCHES)]
+    runtime, first, is_over = installed_runtime, installation.current, threading.Event()
+    with supervised(runtime, tmp_path) as serving, ThreadPoolExecutor() as workers:
+        benches = [workers.submit(_add_and_delete, runtime, n, is_over) for n in range(WORKBENCHES)]
+        asker = workers.submit(_ask_for_the_version, installation, is_over)
         try:
             for number in range(UPGRADES):
-                fire.kindle()
                 later = bundle_of(bundle.parent, tmp_path / "later", f"{number:016x}")
                 installation.install(later)
                 assert installation.current.endswith(f"{number:016x}")
@@ -62,8 +63,9 @@ def test_no_request_fails_while_versions_come_and_go(
                 assert code == 0, (stdout, stderr)
                 assert installation.current == first
         finally:
-            fire.is_over = True
+            is_over.set()
         assert sum(bench.result() for bench in benches) >= REQUESTS
+        assert asker.result() >= REQUESTS
         installation.install(bundle_of(bundle.parent, tmp_path / "later", "f" * 16))
         wait_until(lambda: serving() == "f" * 16, "an agent of that version", 60)
     present = {folder.name for folder in installation.versions.iterdir()}
@@ -73,33 +75,13 @@ def test_no_request_fails_while_versions_come_and_go(
     assert runtime.held() == []
 
 
-class Fire:
-    """How many requests may be made by now: they are spread over all upgrades."""
-
-    def __init__(self) -> None:
-        self.is_over = False
-        self._allowed = 0
-
-    def kindle(self) -> None:
-        """Let a workbench make more requests, while this upgrade goes on."""
-        self._allowed += REQUESTS // UPGRADES // WORKBENCHES
-
-    def wait(self, made: int) -> bool:
-        """Wait until a workbench may make another request; False: it has made enough."""
-        while made >= self._allowed:
-            if self.is_over:
-                return False
-            time.sleep(0.01)
-        return True
-
-
-def _add_and_delete(runtime: Runtime, number: int, fire: Fire) -> int:
-    """Make requests as long as there is fire; return how many there were."""
+def _add_and_delete(runtime: Runtime, number: int, is_over: threading.Event) -> int:
+    """Make requests until it is over and there were enough; return how many there were."""
     pod, device = runtime.node.pod(), runtime.node.device()
     before = runtime.node.link(device)
     config, slot = rail(device), Slot(pod.path, f"c{number}")
     made = 0
-    while fire.wait(made):
+    while not is_over.wait(PAUSE) or made < REQUESTS / WORKBENCHES:
         for call in (runtime.add, runtime.delete):
             reply = call(config, slot)
             made += 1
@@ -107,6 +89,15 @@ def _add_and_delete(runtime: Runtime, number: int, fire: Fire) -> int:
     assert pod.links() == ["lo"]
     assert runtime.node.link(device) == before
     return made
+
+
+def _ask_for_the_version(installation: Installation, is_over: threading.Event) -> int:
+    """Ask all the time: it takes ten milliseconds, so that no gap goes unseen that is as long."""
+    asked = 0
+    while not is_over.wait(PAUSE / 5):
+        assert installation.answers("rail-ipam"), asked
+        asked += 1
+    return asked
 
 
 @contextmanager
@@ -137,3 +128,4 @@ def supervised(runtime: Runtime, folder: Path) -> Iterator[Callable[[], str]]:
             over.set()
             supervisor.result()
             agent.stop()
+    assert agent.served(), "some were served by it"
