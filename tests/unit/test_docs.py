@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,17 +18,46 @@ from ipam.config import IpamConfig
 from ipam.node_file import Etcd, Fabric, NodeFile, RailEntry
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("deploy/*.md")]
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def _links(document: Path) -> Iterator[tuple[Path, str]]:
+    """Yield what a document of ours leads to: the file or folder, and the heading in it."""
+    text = document.read_text(encoding="utf-8")
+    for link in re.findall(r"\]\((?!https?:)([^)\s]+)\)", text):
+        path, _, heading = link.partition("#")
+        yield (document.parent / path if path else document).resolve(), heading
+
+
+def _headings(document: Path) -> set[str]:
+    """Return the names by which a document's headings are linked to, as GitHub makes them."""
+    lines = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_tests_that_are_named(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     named = re.findall(r"`((?:cni|ipam|install|deploy|tests|docs)/[\w./-]+)(?:::(\w+))?`", text)
-    named += [(link, "") for link in re.findall(r"\]\((?!http)([\w./-]+)\)", text)]
     for path, test in named:
         assert (ROOT / path).exists() or (document.parent / path).exists(), path
         assert f"def {test}" in (ROOT / path).read_text(encoding="utf-8") if test else True, test
+    for file, heading in _links(document):
+        assert file.exists(), file
+        assert not heading or heading in _headings(file), f"{file}#{heading}"
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached: set[Path] = set()
+    ahead = [ROOT / "README.md"]
+    while ahead:
+        page = ahead.pop()
+        if page.is_dir():
+            ahead += page.glob("*.md")
+        elif page.suffix == ".md" and page not in reached:
+            reached.add(page)
+            ahead += [file for file, _ in _links(page)]
+    assert not {str(page.relative_to(ROOT)) for page in DOCUMENTS if page not in reached}
 
 
 _INTERNAL = {"type", "runtimeConfig", "declared"}
