@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,65 @@ def test_every_page_is_reached_from_the_readme() -> None:
             reached.add(page)
             ahead += [file for file, _ in _links(page)]
     assert not {str(page.relative_to(ROOT)) for page in DOCUMENTS if page not in reached}
+
+
+_OF_OTHERS = (
+    "failed to find plugin",
+    "permission denied",
+    "Permission denied",
+    "Operation not permitted",
+    "ErrImage",
+    "Init",
+    "rail-agent",
+    "railctl ",
+    "/readyz",
+)
+"""How messages and words begin that are not of our programs' making."""
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [
+        ("docs/troubleshooting.md", "## Pods that do not start"),
+        ("docs/troubleshooting.md", "## The node"),
+        ("docs/install.md", "## When it refuses"),
+        ("docs/hostgw.md", "## When it does not go straight"),
+    ],
+)
+def test_what_programs_are_quoted_with_they_say(page: str, heading: str) -> None:
+    section = (ROOT / page).read_text(encoding="utf-8").split(heading + "\n")[1].split("\n## ")[0]
+    cells = re.findall(r"^\| (.+?) \|", section, re.MULTILINE)[1:]
+    quoted = [quote for cell in cells for quote in re.findall(r"`([^`]+)`", cell)]
+    if not quoted:
+        quoted = cells
+    said = _said()
+    for quote in quoted:
+        if not quote.startswith(_OF_OTHERS):
+            pieces = [piece.strip() for piece in re.split(r"…|\b\d+\b", quote)]
+            form = ".*".join(re.escape(piece) for piece in pieces if piece)
+            assert re.search(form, said), quote
+
+
+@cache
+def _said() -> str:
+    """Return the texts of the programs, one a line; what is filled in is `…`."""
+    texts: list[str] = []
+    for room in ("cni", "ipam", "install", "deploy/policies"):
+        for file in (ROOT / room).rglob("*.py"):
+            nodes = ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+            texts += [
+                _text(node) for node in nodes if isinstance(node, ast.Constant | ast.JoinedStr)
+            ]
+        texts += [
+            " ".join(file.read_text("utf-8").split()) for file in (ROOT / room).glob("*.yaml")
+        ]
+    return "\n".join(text.replace("\n", " ") for text in texts)
+
+
+def _text(node: ast.Constant | ast.JoinedStr) -> str:
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else ""
+    return "".join(_text(one) if isinstance(one, ast.Constant) else "…" for one in node.values)
 
 
 _INTERNAL = {"type", "runtimeConfig", "declared"}

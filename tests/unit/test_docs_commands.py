@@ -26,11 +26,12 @@ _FOREIGN = {
     "--masquerade-all", "--multus-conf-file",  # kube-proxy, Multus
 }  # fmt: skip
 """Options of others that a sentence names without their program."""
+_RAILCTL = typer.main.get_command(app)
 
 
 def _unknown_to_railctl(words: Sequence[str]) -> str:
     """Return the first word that railctl does not know where it stands, or nothing."""
-    command, rest = typer.main.get_command(app), list(words)
+    command, rest = _RAILCTL, list(words)
     while rest:
         word = rest.pop(0)
         if word.startswith("--"):
@@ -50,7 +51,7 @@ def _unknown_to_railctl(words: Sequence[str]) -> str:
 def _unknown_by_help(program: Callable[[Sequence[str]], int], words: Sequence[str]) -> str:
     """Return the first word that is not in what a program says of itself, or nothing."""
     verbs = set(re.findall(r"^ {4}([a-z]+)\b", _help(program), re.MULTILINE))
-    verb = [word for word in words[:1] if re.fullmatch(r"[a-z]+", word)]
+    verb = [word for word in words[:1] if verbs and re.fullmatch(r"[a-z]+", word)]
     if verb and verb[0] not in verbs:
         return verb[0]
     known = set(re.findall(r"--[a-z-]+", _help(program, *(verb or ["once"] * bool(verbs)))))
@@ -121,7 +122,7 @@ def test_each_option_that_stands_alone_is_one_of_ours(document: Path) -> None:
 def _options() -> frozenset[str]:
     pages = [_help(rail_agent), *(_help(rail_install, verb) for verb in _VERBS)]
     ours = {option for page in pages for option in re.findall(r"--[a-z-]+", page)}
-    return frozenset(ours | set(_of(typer.main.get_command(app))))
+    return frozenset(ours | set(_of(_RAILCTL)))
 
 
 _VERBS = ("run", "status", "rollback", "uninstall")
