@@ -55,6 +55,8 @@ def decode(content: bytes) -> Decoded:
     except tomllib.TOMLDecodeError as error:
         problem = Problem((), f"is not TOML: {error}", line_of_error(text, str(error)))
         return Decoded(text, error=problem)
+    except RecursionError:
+        return Decoded(text, error=Problem((), "is nested too deeply, expected TOML"))
 
 
 def refused(path: Path, text: str, details: str = "") -> CniError:

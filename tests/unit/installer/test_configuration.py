@@ -117,3 +117,11 @@ def test_links_of_the_node_are_followed_on_the_node(tmp_path: Path) -> None:
     assert Root(root).see(ETC / "node.toml") == root / "data/railcni/node.toml"
     assert Root(root).see(PurePosixPath("/etc")) == root / "etc", "the last part is what it is"
     assert os.path.commonpath([Root(root).see(PurePosixPath("/../../x/y")), root]) == str(root)
+
+
+def test_brackets_without_end_are_a_malformed_file_as_well(tmp_path: Path) -> None:
+    deep = f"x = {'[' * 100_000}"
+    facts = gather(tmp_path, mounted(tmp_path / "config", node_toml=deep, agent_toml=deep))
+    assert facts.wanted == ()
+    assert all("is nested too deeply" in each for each in facts.refused)
+    assert len(facts.refused) == 2
