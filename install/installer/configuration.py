@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
@@ -73,13 +75,26 @@ def _take(
 def _read(file: Path) -> bytes:
     """Return a file's content; of a mounted ConfigMap, each file is a link into `..data`."""
     try:
-        with file.open("rb") as stream:
-            content = stream.read(_LARGEST + 1)
+        content = _content(file)
     except OSError as error:
         raise InstallError(f"{file} cannot be read: {error.strerror}") from None
+    if content is None:
+        raise InstallError(f"{file} is no file")
     if len(content) > _LARGEST:
         raise InstallError(f"{file} is larger than {_LARGEST} bytes")
     return content
+
+
+def _content(file: Path, flags: int = 0) -> bytes | None:
+    """Return a file's content, as far as it may be long; None of what is no file."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        with os.fdopen(descriptor, "rb", closefd=False) as stream:
+            return stream.read(_LARGEST + 1)
+    finally:
+        os.close(descriptor)
 
 
 def _secrets(folder: Path | None) -> Iterator[Path]:
@@ -112,8 +127,9 @@ def digest_there(root: Root, path: PurePosixPath, mode: int) -> str:
     file = root.see(path)
     try:
         status = file.lstat()
-        if status.st_mode & 0o7777 != mode or status.st_uid != 0:
+        if stat.S_IMODE(status.st_mode) != mode or status.st_uid != 0:
             return ""
-        return "" if file.is_symlink() else digest_of(file.read_bytes())
+        content = _content(file, os.O_NOFOLLOW)
     except OSError:
         return ""
+    return "" if content is None else digest_of(content)

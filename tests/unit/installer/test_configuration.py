@@ -76,7 +76,7 @@ def test_a_malformed_file_does_not_keep_the_others_back(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config/node.toml").mkdir(parents=True)
-    assert "cannot be read: Is a directory" in gather(tmp_path, tmp_path / "config").refused[0]
+    assert "node.toml is no file" in gather(tmp_path, tmp_path / "config").refused[0]
 
 
 @pytest.mark.parametrize(
@@ -125,3 +125,16 @@ def test_brackets_without_end_are_a_malformed_file_as_well(tmp_path: Path) -> No
     assert facts.wanted == ()
     assert all("is nested too deeply" in each for each in facts.refused)
     assert len(facts.refused) == 2
+
+
+def test_nobody_waits_for_a_pipe(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+    os.mkfifo(tmp_path / "config/node.toml")
+    assert "node.toml is no file" in gather(tmp_path, tmp_path / "config").refused[0]
+
+
+def test_a_pipe_in_its_place_is_no_file_of_ours(tmp_path: Path) -> None:
+    config = mounted(tmp_path / "config", node_toml=NODE_FILE)
+    (tmp_path / "root/etc/railcni").mkdir(parents=True)
+    os.mkfifo(tmp_path / "root/etc/railcni/node.toml", 0o600)
+    assert gather(tmp_path, config).found == {}
