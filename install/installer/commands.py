@@ -12,6 +12,7 @@ from install.installer.errors import InstallError
 from install.installer.gathering import Site, Wishes, gather
 from install.installer.inspection import Inspection
 from install.installer.layout import previous
+from install.installer.record import Book, Record
 from install.installer.source import Source
 from install.installer.steps import Flip, Plan
 
@@ -40,26 +41,36 @@ def rollback(site: Site, version: str | None, *, dry_run: bool) -> int:
     Raises:
         InstallError: there is no such version, or it is damaged.
     """
+    if dry_run:
+        return _announce(_way_back(site, site.book().load().record, version)[1])
     with site.alone():
         book = site.book().load()
-        record, bins = book.record, [site.versions(each) for each in site.bins(book.record)]
-        present = set.intersection(*(set(each.present()) for each in bins)) if bins else set()
-        name = version or previous(present, record.history, record.wanted)
-        if name not in present or name is None:
-            known = ", ".join(sorted(present)) or "none"
-            raise InstallError(f"there is no version {name or 'to go back to'}; there are {known}")
-        for each in bins:
-            if damaged := Inspection().damaged(each.folder(name), None):
-                raise InstallError(f"{each.folder(name)} is damaged: {', '.join(damaged[:3])}")
-        flips = tuple(Flip(each.layout, name) for each in bins if each.current() != name)
-        made = Plan(tuple((flip,) for flip in flips))
-        if dry_run:
-            return _announce(made)
+        record = book.record
+        name, made = _way_back(site, record, version)
         if record.wanted != name:
             record.rejected = record.wanted
         elif record.rejected == name:
             record.rejected = ""
         return _carry_out(made, Hands(site, None, book))
+
+
+def _way_back(site: Site, record: Record, version: str | None) -> tuple[str, Plan]:
+    """Return the version to go back to, and how (InstallError as above)."""
+    bins = [site.versions(each) for each in site.bins(record)]
+    present = set.intersection(*(set(each.present()) for each in bins)) if bins else set()
+    name = version or previous(present, record.history, record.wanted)
+    if name not in present or name is None:
+        known = ", ".join(sorted(present)) or "none"
+        raise InstallError(f"there is no version {name or 'to go back to'}; there are {known}")
+    for each in bins:
+        if damaged := Inspection().damaged(each.folder(name), None):
+            raise InstallError(f"{each.folder(name)} is damaged: {', '.join(damaged[:3])}")
+    flips = (
+        Flip(each.layout, name)
+        for each in bins
+        if each.current() != name or record.wanted != name  # a link may have been turned by hand
+    )
+    return name, Plan(tuple((flip,) for flip in flips))
 
 
 def status(site: Site, *, as_json: bool) -> int:
@@ -74,12 +85,15 @@ def status(site: Site, *, as_json: bool) -> int:
 
 def uninstall(site: Site, *, force: bool, dry_run: bool) -> int:
     """Take everything of ours away; return the exit code."""
+    if dry_run:
+        return _announce(_leave(site, site.book().load(), force=force))
     with site.alone():
         book = site.book().load()
-        made = leaving.uninstall(taking_stock.remains(site, book), force=force)
-        if dry_run:
-            return _announce(made)
-        return _carry_out(made, Hands(site, None, book))
+        return _carry_out(_leave(site, book, force=force), Hands(site, None, book))
+
+
+def _leave(site: Site, book: Book, *, force: bool) -> Plan:
+    return leaving.uninstall(taking_stock.remains(site, book), force=force)
 
 
 def _announce(made: Plan) -> int:

@@ -1,0 +1,64 @@
+"""What commands do and leave alone, on a root that is a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from install.bundle import manifest
+from install.installer import commands
+from install.installer.errors import InstallError
+from install.installer.gathering import Site
+from install.installer.record import Record
+from install.installer.root import Root
+from install.platforms.platform import Platform
+
+A, B = "1.0.0-" + "a" * 16, "1.0.1-" + "b" * 16
+
+
+def _nowhere() -> Platform:
+    raise InstallError("no runtime is here")
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    """A node whose current version is B, and that has A as well."""
+    root = tmp_path / "root"
+    home = root / "bin/railcni.d"
+    for name in (A, B):
+        (home / "versions" / name).mkdir(parents=True)
+        program = home / "versions" / name / "railcni"
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        manifest.write(program.parent)
+    (home / "current").symlink_to(f"versions/{B}")
+    made = Site(Root(root), _nowhere, PurePosixPath("/etc/railcni"), PurePosixPath("/state"))
+    book = made.book()
+    book.record = Record(wanted=B, history=[A, B], bins=["/bin"])
+    book.save()
+    return made
+
+
+def tree(site: Site) -> dict[Path, tuple[int, int]]:
+    """Return everything below the root, with the time of its last change."""
+    paths = [site.root.folder, *site.root.folder.rglob("*")]
+    return {path: (path.lstat().st_ino, path.lstat().st_ctime_ns) for path in paths}
+
+
+def test_what_is_only_said_changes_nothing(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tree(site)
+    assert commands.uninstall(site, force=False, dry_run=True) == 0
+    assert commands.rollback(site, None, dry_run=True) == 0
+    assert tree(site) == before
+    assert f"would run VERSION by /bin/railcni.d/versions/{A}" in capsys.readouterr().out
+
+
+def test_who_turned_the_link_by_hand_can_still_say_that_he_means_it(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    current = site.root.folder / "bin/railcni.d/current"
+    current.unlink()
+    current.symlink_to(f"versions/{A}")
+    commands.rollback(site, A, dry_run=True)
+    assert f"would run VERSION by /bin/railcni.d/versions/{A}" in capsys.readouterr().out
