@@ -58,8 +58,9 @@ class Versions:
 
     def present(self) -> list[str]:
         """Return the versions, those that were written first before the others (OSError)."""
-        folders = [each for each in self._entries() if is_version(each.name)]
-        return [each.name for each in sorted(folders, key=lambda each: each.stat().st_mtime_ns)]
+        found = {each.name: each.lstat() for each in self._entries() if is_version(each.name)}
+        folders = [name for name, status in found.items() if stat.S_ISDIR(status.st_mode)]
+        return sorted(folders, key=lambda name: found[name].st_mtime_ns)
 
     def drafts(self) -> list[PurePosixPath]:
         """Return what killed installers have left (OSError)."""
@@ -114,6 +115,8 @@ class Versions:
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
+        if what_is(folder / source.name).kind is not Kind.FOLDER:
+            remove(folder / source.name)
         draft.rename(folder / source.name)
         sync_folder(folder)
 
