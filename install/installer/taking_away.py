@@ -103,7 +103,7 @@ class Taking:
 
     def _link(self, path: PurePosixPath, before: str) -> None:
         link = self._site.root.see(path)
-        if before and (link.parent / before).exists():
+        if before and self._site.root.see_folder(path.parent / before).exists():
             put_link(link, before)
         else:
             remove(link)

@@ -62,3 +62,17 @@ def test_who_turned_the_link_by_hand_can_still_say_that_he_means_it(
     current.symlink_to(f"versions/{A}")
     commands.rollback(site, A, dry_run=True)
     assert f"would run VERSION by /bin/railcni.d/versions/{A}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("former", ["/usr/lib/old/railcni", "../usr/lib/old/railcni"])
+def test_a_link_leads_again_where_it_led_on_the_node(site: Site, former: str) -> None:
+    old = site.root.folder / "usr/lib/old/railcni"
+    old.parent.mkdir(parents=True)
+    old.write_text("")
+    link = site.root.folder / "bin/rail-sriov"
+    link.symlink_to("railcni.d/current/railcni")
+    book = site.book().load()
+    book.record.links = {"/bin/rail-sriov": former}
+    book.save()
+    assert commands.uninstall(site, force=False, dry_run=False) == 0
+    assert str(link.readlink()) == former
