@@ -13,6 +13,8 @@ from install.installer.layout import EXECUTABLE, MANIFEST
 Stamp: TypeAlias = tuple[int, int, int, int]
 """Inode, size, mode and time of the last change: what another program's writing changes."""
 
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
 
 class Inspection:
     """Remembers which files were right, by what the kernel tells of them.
@@ -70,9 +72,11 @@ class Inspection:
 
 
 def _stamp(file: Path) -> Stamp | None:
-    """Return a file's stamp; None for what is no file that everybody can read."""
+    """Return a file's stamp; None for what not all may read, or others than root write."""
     status = file.lstat()
     is_readable = stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IROTH
-    if not is_readable or (file.name == EXECUTABLE and not status.st_mode & stat.S_IXUSR):
+    is_roots = status.st_uid == 0 and not status.st_mode & _WRITABLE_BY_OTHERS
+    is_run = file.name != EXECUTABLE or status.st_mode & stat.S_IXUSR
+    if not (is_readable and is_roots and is_run):
         return None
     return status.st_ino, status.st_size, status.st_mode, status.st_ctime_ns
