@@ -10,6 +10,7 @@ from install.installer import proof
 from install.installer.configuration import FOLDER_MODE
 from install.installer.errors import InstallError
 from install.installer.gathering import Site
+from install.installer.layout import Layout
 from install.installer.placing import make_folder, put_file, put_link
 from install.installer.record import Book, Written
 from install.installer.source import Source
@@ -58,6 +59,7 @@ class Hands:
     def _do(self, step: Step) -> None:
         match step:
             case PutVersion(layout, _) if self._source:
+                self._note(layout)
                 self._site.versions(layout.bin).put(self._source)
             case MendVersion(layout, _, files) if self._source:
                 self._site.versions(layout.bin).mend(self._source, files)
@@ -74,14 +76,20 @@ class Hands:
             case _:
                 self._taking.do(step)
 
+    def _note(self, layout: Layout) -> None:
+        """Record a CNI bin folder, so that it is known what to take away from it."""
+        bins = self._book.record.bins
+        if str(layout.bin) not in bins:
+            bins.append(str(layout.bin))
+            self._book.save()
+
     def _flip(self, step: Flip) -> None:
+        self._note(step.layout)
         proof.prove(self._site.root, step.layout.version(step.name))
         record = self._book.record
         record.becomes(step.name)
         if self._source and step.name == self._source.name:
             record.rejected = ""
-        if str(step.layout.bin) not in record.bins:
-            record.bins.append(str(step.layout.bin))
         self._book.save()  # before the link: who is killed here flips it the next time
         self._site.versions(step.layout.bin).flip(step.name)
 

@@ -56,7 +56,7 @@ def rollback(site: Site, version: str | None, *, dry_run: bool) -> int:
 
 def _way_back(site: Site, record: Record, version: str | None) -> tuple[str, Plan]:
     """Return the version to go back to, and how (InstallError as above)."""
-    bins = [site.versions(each) for each in site.bins(record)]
+    bins = [each for each in map(site.versions, site.bins(record)) if each.present()]
     present = set.intersection(*(set(each.present()) for each in bins)) if bins else set()
     name = version or previous(present, record.history, record.wanted)
     if name not in present or name is None:
