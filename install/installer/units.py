@@ -67,7 +67,7 @@ def items(cni_bin: PurePosixPath, options: Sequence[str]) -> tuple[Item, ...]:
         InstallError: a path cannot be written into a unit.
     """
     for word in (str(cni_bin), *options):
-        if set(word) & set(" \t\n\"'\\%$;"):
+        if set(word) & set(" \t\r\n\"'\\%$;"):
             raise InstallError(
                 f"{word!r} cannot stand in a systemd unit: use a path without blanks, quotes, "
                 "backslashes, '%', '$' and ';'"

@@ -25,7 +25,9 @@ def test_what_was_said_is_said_again() -> None:
     assert line in installer.content.decode()
 
 
-@pytest.mark.parametrize("word", ["/a b", "/%h", "/a;b", "/$x", '/"', "/a\nExecStart=/bin/sh"])
+@pytest.mark.parametrize(
+    "word", ["/a b", "/%h", "/a;b", "/$x", '/"', "/a\nExecStart=/bin/sh", "/a\rb"]
+)
 def test_what_would_mean_something_else_in_a_unit_is_refused(word: str) -> None:
     with pytest.raises(InstallError, match="cannot stand in a systemd unit"):
         units.items(BIN, ("--config", word))
