@@ -23,7 +23,7 @@ _HEALTH = "127.0.0.1:9754"
 
 def main(arguments: Sequence[str]) -> int:
     """Do what the command line says; return the exit code."""
-    options = _parse(arguments)
+    options = parse(arguments)
     os.umask(0o077)
     try:
         return _do(options)
@@ -52,7 +52,7 @@ def _do(options: argparse.Namespace) -> int:
 
 
 def _site(options: argparse.Namespace) -> Site:
-    root = Root(options.root)
+    root = Root(options.root.resolve())
     paths = Paths.of(os.environ)
     find = partial(places.find, root, options.cni_bin, options.cni_conf)
     return Site(
@@ -86,12 +86,13 @@ def _endpoint(text: str) -> Endpoint | None:
 
 def _folder(text: str) -> Path:
     path = Path(text)
-    if not path.is_dir():
+    if not text or not path.is_dir():
         raise argparse.ArgumentTypeError(f"{text!r} is no folder")
-    return path.resolve()
+    return path.absolute()  # a link stays one: who renews what it leads to is seen
 
 
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return what a command line asks for (SystemExit: nothing that there is)."""
     parser = argparse.ArgumentParser(
         prog="rail-install",
         description="Put the bundle that this program is part of onto a node, and its "
