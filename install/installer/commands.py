@@ -14,7 +14,7 @@ from install.installer.inspection import Inspection
 from install.installer.layout import previous
 from install.installer.record import Book, Record
 from install.installer.source import Source
-from install.installer.steps import Flip, Plan
+from install.installer.steps import HOUSEKEEPING, Flip, Plan
 
 
 def once(site: Site, source: Source, wishes: Wishes, *, dry_run: bool) -> int:
@@ -30,7 +30,7 @@ def once(site: Site, source: Source, wishes: Wishes, *, dry_run: bool) -> int:
     with site.alone():
         book = site.book().load()
         made = plan.install(gather(site, source, wishes, book.record, inspection), arriving=True)
-        return _carry_out(made, Hands(site, source, book))
+        return carry_out(made, Hands(site, source, book))
 
 
 def rollback(site: Site, version: str | None, *, dry_run: bool) -> int:
@@ -51,7 +51,7 @@ def rollback(site: Site, version: str | None, *, dry_run: bool) -> int:
             record.rejected = record.wanted
         elif record.rejected == name:
             record.rejected = ""
-        return _carry_out(made, Hands(site, None, book))
+        return carry_out(made, Hands(site, None, book))
 
 
 def _way_back(site: Site, record: Record, version: str | None) -> tuple[str, Plan]:
@@ -89,7 +89,7 @@ def uninstall(site: Site, *, force: bool, dry_run: bool) -> int:
         return _announce(_leave(site, site.book().load(), force=force))
     with site.alone():
         book = site.book().load()
-        return _carry_out(_leave(site, book, force=force), Hands(site, None, book))
+        return carry_out(_leave(site, book, force=force), Hands(site, None, book))
 
 
 def _leave(site: Site, book: Book, *, force: bool) -> Plan:
@@ -105,21 +105,24 @@ def _announce(made: Plan) -> int:
     return 1 if made.problems else 0
 
 
-def _carry_out(made: Plan, hands: Hands) -> int:
+def carry_out(made: Plan, hands: Hands) -> int:
+    """Do what a plan says, and tell; return the exit code."""
     failures: list[str] = []
+    has_failed = bool(made.problems)
     for stage in made.stages:
         for step in stage:
             try:
                 hands.do(step)
             except InstallError as error:
                 failures.append(str(error))
+                has_failed |= not isinstance(step, HOUSEKEEPING)
                 break
             _print([str(step)])
     if not made.steps and not made.problems:
         _print(["everything is as it should be"])
     _tell(made.remarks)
     _tell((*made.problems, *made.warnings, *failures))
-    return 1 if made.problems or failures else 0
+    return 1 if has_failed else 0
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -211,6 +211,10 @@ Step: TypeAlias = (
 )  # fmt: skip
 
 
+HOUSEKEEPING = (Sweep, RemoveVersion, RemoveCopy)
+"""Steps that make room: no node is to be without programs because one of them cannot be done."""
+
+
 def subject(step: Step) -> str:
     """Return what a step is about: the path that it changes, of a configuration which one."""
     match step:

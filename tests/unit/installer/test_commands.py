@@ -8,10 +8,13 @@ import pytest
 
 from install.bundle import manifest
 from install.installer import commands
+from install.installer.carrying_out import Hands
 from install.installer.errors import InstallError
 from install.installer.gathering import Site
+from install.installer.layout import Layout
 from install.installer.record import Record
 from install.installer.root import Root
+from install.installer.steps import Plan, PutLink, RemoveVersion, Step, Sweep
 from install.platforms.platform import Platform
 
 A, B = "1.0.0-" + "a" * 16, "1.0.1-" + "b" * 16
@@ -76,3 +79,20 @@ def test_a_link_leads_again_where_it_led_on_the_node(site: Site, former: str) ->
     book.save()
     assert commands.uninstall(site, force=False, dry_run=False) == 0
     assert str(link.readlink()) == former
+
+
+@pytest.mark.parametrize(
+    ("step", "code"),
+    [
+        (Sweep(PurePosixPath("/circle/9.draft")), 0),
+        (RemoveVersion(Layout(PurePosixPath("/circle")), A), 0),
+        (PutLink(PurePosixPath("/circle/rail-sriov"), "railcni"), 1),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_only_makes_room_fails_nothing(
+    site: Site, capsys: pytest.CaptureFixture[str], step: Step, code: int
+) -> None:
+    (site.root.folder / "circle").symlink_to("circle")
+    assert commands.carry_out(Plan(((step,),)), Hands(site, None, site.book())) == code
+    assert "its links go in a circle" in capsys.readouterr().err
