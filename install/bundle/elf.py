@@ -10,6 +10,7 @@ Sources: System V ABI, chapters 4 and 5; elf(5); ld.so(8).
 
 from __future__ import annotations
 
+import io
 import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -87,6 +88,7 @@ class _Executable:
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         self._file, self._path = file, path
+        self._end = file.seek(0, io.SEEK_END)
         header = self._read(0, 64)
         if not header.startswith(_IDENT):
             raise ElfError(f"{path} is no 64-bit little endian ELF file")
@@ -128,25 +130,30 @@ class _Executable:
         """Return offset and size of PT_INTERP."""
         for kind, _, offset, _, _, size, _, _ in self._segments:
             if kind == _INTERP:
+                self._check_room(offset, size, "an interpreter")
                 return offset, size
         raise ElfError(f"{self._path} names no interpreter: it is no dynamic executable")
 
     def _rpath(self) -> tuple[int, int]:
         """Return offset and size of what DT_RPATH names: the end of the string table."""
         entries = dict(self._dynamic())
-        if _RPATH not in entries:
+        if not {_RPATH, _STRTAB, _STRSZ} <= entries.keys():
             raise ElfError(f"{self._path} has no room for a library path: make build makes it")
         start = entries[_RPATH]
         offset, room = self._offset(entries[_STRTAB]) + start, entries[_STRSZ] - start
-        if room < 0 or b"\0" in self._read(offset, room).rstrip(b"\0"):
-            raise ElfError(f"{self._path} has no room for a library path: make build makes it")
+        self._check_room(offset, room, "a library path")
         return offset, room
+
+    def _check_room(self, offset: int, room: int, what: str) -> None:
+        """Refuse what is more than a text and the NULs behind it."""
+        if room < 0 or b"\0" in self._read(offset, room).rstrip(b"\0"):
+            raise ElfError(f"{self._path} has no room for {what}: make build makes it")
 
     def _dynamic(self) -> Iterator[tuple[int, int]]:
         """Yield tags and values of PT_DYNAMIC."""
         for kind, _, offset, _, _, size, _, _ in self._segments:
             if kind == _DYNAMIC:
-                yield from _ENTRY.iter_unpack(self._read(offset, size))
+                yield from _ENTRY.iter_unpack(self._read(offset, size - size % _ENTRY.size))
 
     def _offset(self, address: int) -> int:
         """Return where in the file an address of the loaded program is."""
@@ -156,8 +163,7 @@ class _Executable:
         raise ElfError(f"{self._path} loads nothing at {address:#x}, where its strings should be")
 
     def _read(self, offset: int, size: int) -> bytes:
-        self._file.seek(offset)
-        content = self._file.read(size)
-        if len(content) < size:
+        if not 0 <= offset <= offset + size <= self._end:
             raise ElfError(f"{self._path} ends before byte {offset + size}: it is not whole")
-        return content
+        self._file.seek(offset)
+        return self._file.read(size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import subprocess
 from pathlib import Path
@@ -135,3 +136,21 @@ def test_a_truncated_file_is_refused(executable: Path, part: float) -> None:
     with pytest.raises(ElfError, match=r"it is not whole"):
         elf.set_interpreter(executable, "/x")
     assert executable.read_bytes() == before
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_damaged_file_is_refused_and_stays_or_keeps_its_size(executable: Path, seed: int) -> None:
+    chance, whole = random.Random(seed), executable.read_bytes()  # noqa: S311 - repeatable
+    refused = 0
+    for end in (64, 64 + 56 * 13) * 40:
+        damaged = bytearray(whole)
+        for _ in range(chance.randrange(1, 6)):
+            damaged[chance.randrange(end)] = chance.randrange(256)
+        executable.write_bytes(damaged)
+        try:
+            elf.set_interpreter(executable, "/opt/_internal/libc/ld.so")
+        except ElfError:
+            refused += 1
+            assert executable.read_bytes() == damaged
+        assert executable.stat().st_size == len(damaged)
+    assert refused
