@@ -67,9 +67,11 @@ def main(arguments: Sequence[str]) -> int:
     paths = Paths.of(os.environ)
     try:
         log.configure("info")
+        # Before the settings are read: who changes them from now on is seen.
+        way = _making_way(paths) if options.make_way else None
         settings = config.load(paths.agent_file)
         log.configure(settings.log_level)
-        Agent(paths, settings, makes_way=options.make_way).run()
+        Agent(paths, settings, way).run()
     except (CniError, OSError) as error:
         sys.stderr.write(f"rail-agent: {error}\n")
         return _FAILURE
@@ -79,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
 class Agent:
     """The agent of this node."""
 
-    def __init__(self, paths: Paths, settings: AgentConfig, *, makes_way: bool = False) -> None:
+    def __init__(self, paths: Paths, settings: AgentConfig, making_way: MakingWay | None) -> None:
         self._paths = paths
         self._settings = settings
         self._metrics = Metrics()
@@ -113,10 +115,7 @@ class Agent:
             least_mtu=settings.least_mtu,
             path=settings.cni_path,
         )
-        self._making_way: MakingWay | None = None
-        if makes_way:
-            executable = Path(sys.executable)
-            self._making_way = MakingWay(executable, paths.agent_file, _end_this_process)
+        self._making_way = making_way
         self._paths_part = self._look_after_paths()
         doctor = programs.load(programs.DOCTOR_PART)(
             paths, kernel, self._node.sysfs, self._ipam.warm.using
@@ -231,8 +230,11 @@ class Agent:
         server.stop()
 
 
-def _end_this_process() -> None:
-    os.kill(os.getpid(), signal.SIGTERM)
+def _making_way(paths: Paths) -> MakingWay:
+    def leave() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    return MakingWay(Path(sys.executable), paths.agent_file, leave)
 
 
 class _Pages:
