@@ -109,12 +109,9 @@ class Agent:
             kernel, self._node.sysfs, self._node.locks, Notes(paths.hostgw)
         )  # fmt: skip
         self._attending = Attending(
-            self._node,
-            grace=settings.grace,
-            pfs=settings.pfs,
-            least_mtu=settings.least_mtu,
+            self._node, grace=settings.grace, pfs=settings.pfs, least_mtu=settings.least_mtu,
             path=settings.cni_path,
-        )
+        )  # fmt: skip
         self._making_way = making_way
         self._paths_part = self._look_after_paths()
         doctor = programs.load(programs.DOCTOR_PART)(

@@ -75,11 +75,6 @@ class Layout:
         """The link to the version that new processes run from."""
         return self.home / "current"
 
-    @property
-    def lock(self) -> PurePosixPath:
-        """What keeps two installers from working at once; never unlinked while one may be there."""
-        return self.home / ".lock"
-
     def current_target(self, name: str) -> str:
         """Return what `current` is to lead to."""
         return f"versions/{name}"
