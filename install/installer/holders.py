@@ -8,13 +8,14 @@ from pathlib import Path
 
 from cni import wire
 from cni.host.paths import Paths
+from cni.protocol.errors import CniError
 from cni.rail.attachment import Attachments
 
 _PATIENCE = 1.0
 
 
 def holders(paths: Paths) -> list[str]:
-    """Return what is attached, in words (CniError: a record cannot be read).
+    """Return what is attached, in words; what cannot be read might be.
 
     Args:
         paths: the node's, as they are seen here.
@@ -22,7 +23,11 @@ def holders(paths: Paths) -> list[str]:
     rails = [record.holder for record in Attachments(paths.attachments).all()]
     unread = len(list(paths.attachments.glob("*.json"))) - len(rails)
     more = [f"{unread} records in {paths.attachments} that cannot be read"] if unread > 0 else []
-    return [*sorted({*rails, *_addresses(paths)}), *more]
+    try:
+        addresses = _addresses(paths)
+    except (CniError, OSError) as error:
+        addresses, more = [], [*more, f"whoever holds an address, which cannot be read: {error}"]
+    return [*sorted({*rails, *addresses}), *more]
 
 
 def _addresses(paths: Paths) -> list[str]:

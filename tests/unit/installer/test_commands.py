@@ -96,3 +96,17 @@ def test_what_only_makes_room_fails_nothing(
     (site.root.folder / "circle").symlink_to("circle")
     assert commands.carry_out(Plan(((step,),)), Hands(site, None, site.book())) == code
     assert "its links go in a circle" in capsys.readouterr().err
+
+
+def test_a_journal_that_cannot_be_read_stops_who_does_not_force_it(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    journal = site.paths.journal
+    journal.parent.mkdir(parents=True)
+    journal.write_text("no database")
+    assert commands.status(site, as_json=False) in {0, 1}
+    assert commands.uninstall(site, force=False, dry_run=False) == 1
+    assert "journal.db: file is not a database" in capsys.readouterr().err
+    assert list(site.root.folder.glob("bin/*"))
+    assert commands.uninstall(site, force=True, dry_run=False) == 0
+    assert not list(site.root.folder.glob("bin/*"))
