@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 
 from install.conflist import ways, writing
@@ -19,12 +18,11 @@ _UNTIL_K3S = (
 )
 
 
-def copies(root: Root, folders: Iterable[PurePosixPath]) -> Iterator[str]:
+def copies(root: Root, folder: PurePosixPath) -> list[str]:
     """Return the files of Multus that have a network with rail-hostgw copied (ConflistError)."""
-    for folder in folders:
-        seen = root.see_folder(folder)
-        if seen.is_dir():
-            yield from (str(folder / name) for name in copied(writing.read_folder(seen)))
+    seen = root.see_folder(folder)
+    files = writing.read_folder(seen) if seen.is_dir() else {}
+    return [str(folder / name) for name in copied(files)]
 
 
 def gather(root: Root, folder: PurePosixPath, *, drops_in: bool, is_k3s: bool) -> ChainFacts:

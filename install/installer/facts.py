@@ -153,3 +153,5 @@ class Remains:
     """Whether rail-hostgw has been at work since it was installed."""
     copies: tuple[str, ...] = ()
     """The files in which Multus has copied a network with rail-hostgw."""
+    unread: tuple[str, ...] = ()
+    """Why it cannot be told whether there are others."""

@@ -71,6 +71,8 @@ def _reasons_to_stay(found: Remains) -> Iterator[str]:
             "network anew (kubectl --namespace kube-system rollout restart daemonset "
             "kube-multus-ds), and uninstall again"
         )
+    for problem in found.unread:
+        yield f"{problem}: whether a network there has rail-hostgw cannot be told"
     if found.holders:
         listed = "; ".join(found.holders[:_LISTED])
         more = len(found.holders) - _LISTED

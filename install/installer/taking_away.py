@@ -75,8 +75,10 @@ class Taking:
             case TakeFile(path, before):
                 self._file(path, before)
             case TakeLink(path, before):
+                self._refuse_while_chained()
                 self._link(path, before)
             case TakeHome(layout):
+                self._refuse_while_chained()
                 self._home(layout)
             case Forget():
                 remove(self._book.state / BEFORE)
@@ -90,6 +92,13 @@ class Taking:
             writing.write(seen, ways.unchain(writing.read_folder(seen)))
         self._book.record.chained.remove(str(folder))
         self._book.save()
+
+    def _refuse_while_chained(self) -> None:
+        """Keep what a network names: without it no pod would start (InstallError)."""
+        if chained := self._book.record.chained:
+            raise InstallError(
+                f"the programs stay while rail-hostgw is in the networks in {', '.join(chained)}"
+            )
 
     def _file(self, path: PurePosixPath, before: str) -> None:
         file = self._site.root.see(path)

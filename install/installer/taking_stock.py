@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from install.conflist.document import ConflistError
 from install.installer import chain, configuration, holders
 from install.installer.errors import InstallError
 from install.installer.facts import Found, Kind, Ours, Remains
@@ -35,8 +36,20 @@ def remains(site: Site, book: Book) -> Remains:
         tuple(record.units),
         site.root.is_here and site.systemd.is_there,
         site.paths.hostgw.exists(),
-        tuple(chain.copies(site.root, _networks(site, record))),
+        *_copies(site, record),
     )
+
+
+def _copies(site: Site, record: Record) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return Multus' copies of networks with rail-hostgw, and where there might be others."""
+    copies: list[str] = []
+    unread: list[str] = []
+    for folder in _networks(site, record):
+        try:
+            copies += chain.copies(site.root, folder)
+        except ConflistError as error:
+            unread.append(str(error))
+    return tuple(copies), tuple(unread)
 
 
 def _networks(site: Site, record: Record) -> list[PurePosixPath]:
@@ -112,7 +125,7 @@ def show(site: Site, book: Book) -> Status:
     """Return what is installed (CniError, OSError: it cannot be told)."""
     record, found = book.record, remains(site, book)
     bins: list[Bin] = []
-    problems: list[str] = []
+    problems = list(found.unread)
     for layout in found.layouts:
         versions = site.versions(layout.bin)
         used = versions.used()

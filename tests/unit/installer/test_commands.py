@@ -110,3 +110,22 @@ def test_a_journal_that_cannot_be_read_stops_who_does_not_force_it(
     assert list(site.root.folder.glob("bin/*"))
     assert commands.uninstall(site, force=True, dry_run=False) == 0
     assert not list(site.root.folder.glob("bin/*"))
+
+
+def test_the_programs_stay_while_a_network_cannot_be_changed(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    networks = site.root.folder / "net.d"
+    networks.mkdir()
+    book = site.book().load()
+    book.record.chained = ["/net.d"]
+    book.save()
+    (networks / "05-other.conflist").symlink_to("nowhere")
+    commands.status(site, as_json=False)
+    for force in (False, True):
+        assert commands.uninstall(site, force=force, dry_run=False) == 1
+        assert "05-other.conflist: No such file" in capsys.readouterr().err
+        assert (site.root.folder / f"bin/railcni.d/versions/{B}/railcni").exists()
+    (networks / "05-other.conflist").unlink()
+    assert commands.uninstall(site, force=False, dry_run=False) == 0
+    assert not list(site.root.folder.glob("bin/*"))
