@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import stat
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from install.bundle import manifest
@@ -51,7 +52,11 @@ class Inspection:
             return (MANIFEST,)
         else:
             wanted = dict(stated)
-        wrong = [name for name, digest in wanted.items() if not self._is(folder / name, digest)]
+        astray = {name for name in _folders(wanted) if not _is_roots_folder(folder / name)}
+        wrong = [
+            name for name, digest in wanted.items()
+            if not astray.isdisjoint(_above(name)) or not self._is(folder / name, digest)
+        ]  # fmt: skip
         if stated != wanted:
             wrong.append(MANIFEST)
         return tuple(sorted(wrong))
@@ -71,12 +76,33 @@ class Inspection:
         return True
 
 
+def _above(name: str) -> list[str]:
+    """Return the folders that a file is in: the version's own, and those in it."""
+    return [str(each) for each in PurePosixPath(name).parents]
+
+
+def _folders(names: Iterable[str]) -> set[str]:
+    return {folder for name in names for folder in _above(name)}
+
+
+def _is_roots_folder(folder: Path) -> bool:
+    """Tell whether a folder is one, no link to one, and root alone writes it."""
+    try:
+        status = folder.lstat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(status.st_mode) and _is_roots(status)
+
+
+def _is_roots(status: os.stat_result) -> bool:
+    return status.st_uid == 0 and not status.st_mode & _WRITABLE_BY_OTHERS
+
+
 def _stamp(file: Path) -> Stamp | None:
     """Return a file's stamp; None for what not all may read, or others than root write."""
     status = file.lstat()
     is_readable = stat.S_ISREG(status.st_mode) and status.st_mode & stat.S_IROTH
-    is_roots = status.st_uid == 0 and not status.st_mode & _WRITABLE_BY_OTHERS
     is_run = file.name != EXECUTABLE or status.st_mode & stat.S_IXUSR
-    if not (is_readable and is_roots and is_run):
+    if not (is_readable and _is_roots(status) and is_run):
         return None
     return status.st_ino, status.st_size, status.st_mode, status.st_ctime_ns

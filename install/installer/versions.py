@@ -158,7 +158,8 @@ class Versions:
 
     def _put(self, folder: Path, source: Source, name: str) -> None:
         file = folder / name
-        make_folder(file.parent, _FOLDER_MODE)
+        for parent in reversed(PurePosixPath(name).parents):
+            _own_folder(folder / parent)
         draft = file.with_name(f".{file.name}{DRAFT}")
         remove(draft)
         try:
@@ -206,6 +207,15 @@ def what_is(path: Path) -> Found:
     if stat.S_ISLNK(mode):
         return Found(Kind.LINK, str(path.readlink()))
     return Found(Kind.FOLDER if stat.S_ISDIR(mode) else Kind.FILE)
+
+
+def _own_folder(folder: Path) -> None:
+    """Have a folder there, no link to another one, that root alone writes (OSError)."""
+    if what_is(folder).kind is not Kind.FOLDER:
+        remove(folder)
+        make_folder(folder, _FOLDER_MODE)
+    os.chown(folder, 0, 0)
+    folder.chmod(_FOLDER_MODE)
 
 
 def _refuse_without_room(folder: Path, source: Source) -> None:
