@@ -120,6 +120,9 @@ class Taking:
     def _home(self, layout: Layout) -> None:
         """Remove the folder under another name: half of it is nothing that a link could lead to."""
         home = self._site.root.see(layout.home)
+        if home.is_symlink():  # what it leads to may have more than what is ours
+            remove(self._site.root.see_folder(layout.home) / layout.current.name)
+            remove(self._site.root.see_folder(layout.versions))
         draft = home.with_name(f".{home.name}{DRAFT}")
         remove(draft)
         with suppress(FileNotFoundError):

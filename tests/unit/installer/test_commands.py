@@ -129,3 +129,13 @@ def test_the_programs_stay_while_a_network_cannot_be_changed(
     (networks / "05-other.conflist").unlink()
     assert commands.uninstall(site, force=False, dry_run=False) == 0
     assert not list(site.root.folder.glob("bin/*"))
+
+
+def test_a_home_on_another_disk_is_emptied_of_what_is_ours(site: Site) -> None:
+    home, disk = site.root.folder / "bin/railcni.d", site.root.folder / "disk"
+    home.rename(disk)
+    home.symlink_to("/disk")
+    (disk / "another's").write_text("")
+    assert commands.uninstall(site, force=False, dry_run=False) == 0
+    assert not home.is_symlink()
+    assert [each.name for each in disk.iterdir()] == ["another's"]
