@@ -68,7 +68,7 @@ def make(folder: Path, days: int, wanted: Sequence[Wish]) -> list[Path]:
     Raises:
         CertificateError: openssl is missing or refuses, or an authority has lost its key.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     authorities = dict.fromkeys(wish.authority for wish in wanted)
     written = []
     for authority in [each for each in authorities if not _is_there(folder, each)]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -43,6 +44,15 @@ def test_what_is_made_beside_the_secrets_is_ignored() -> None:
     if ignored.returncode == 128:
         pytest.skip("this is no clone")
     assert ignored.stdout.split() == places
+
+
+def test_keys_are_made_in_a_folder_of_ones_own(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        assert certificates.main([str(tmp_path / "etcd")]) == 0
+    finally:
+        os.umask(before)
+    assert (tmp_path / "etcd").stat().st_mode & 0o777 == 0o700
 
 
 def test_certificates_are_what_the_manifests_need(tmp_path: Path) -> None:
