@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from install.railctl.ipam.cluster import RefusedError, cluster, confirm, explained, wiring
-from install.railctl.output import Output
+from install.railctl.output import Output, say
 
 if TYPE_CHECKING:
     from ipam.definition import Definition
@@ -62,13 +62,13 @@ def change(
                 proven = (
                     f"; nobody owned a block in the {runs} runs that lose slots" if runs else ""
                 )
-                typer.echo(f"fabric {definition.name} is changed, at revision {revision}{proven}")
+                say(f"fabric {definition.name} is changed, at revision {revision}{proven}")
     if output is Output.JSON:
-        typer.echo(json.dumps(rows))
+        say(json.dumps(rows))
     elif changes:
-        typer.echo(_NOW)
+        say(_NOW)
         if any(row["key"].startswith("rails.") and row["before"] for row in rows):
-            typer.echo(_WIDER)
+            say(_WIDER)
 
 
 def _load(file: Path) -> NodeFile:
@@ -131,8 +131,8 @@ def _flat(definition: Definition) -> dict[str, str]:
 def _say(rows: list[Row], unknown: list[str]) -> None:
     for row in rows:
         before, after = row["before"] or "nothing", row["after"] or "nothing"
-        typer.echo(f"{row['fabric']}.{row['key']}: {before} → {after}")
+        say(f"{row['fabric']}.{row['key']}: {before} → {after}")
     for name in unknown:
-        typer.echo(f"{name}: not in the registry yet; the first node that needs a block writes it")
+        say(f"{name}: not in the registry yet; the first node that needs a block writes it")
     if not rows:
-        typer.echo("the registry has these fabrics as they are in the file: nothing to change")
+        say("the registry has these fabrics as they are in the file: nothing to change")

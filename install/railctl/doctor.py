@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cni.host.paths import Paths
-from install.railctl.output import Output
+from install.railctl.output import Output, plain, say
 
 if TYPE_CHECKING:
     from install.doctor import whole
@@ -96,7 +96,7 @@ def node(  # noqa: PLR0913 - a command's options
         else:
             findings = _whole_node(place, wishes)
     except KernelError as error:
-        typer.echo(f"railctl: {error}", err=True)
+        say(f"railctl: {error}", err=True)
         raise typer.Exit(_FAILED) from None
     tell(findings, output, strict=strict)
 
@@ -129,7 +129,7 @@ def _all_nodes() -> list[Finding]:
         overview = registry.overview()
         census, reports = overview.census(), overview.reports()
         for words in overview.unreadable:
-            typer.echo(words, err=True)
+            say(words, err=True)
     return judge(
         {name: one.record for name, one in census.nodes.items()},
         {name: one.record for name, one in census.heartbeats.items()},
@@ -163,7 +163,7 @@ def wifi(
     try:
         facts = gather(this_node(), Wishes(tuple(overlay or ()), wireless))
     except KernelError as error:
-        typer.echo(f"railctl: {error}", err=True)
+        say(f"railctl: {error}", err=True)
         raise typer.Exit(_FAILED) from None
     tell(check(facts), output, strict=strict)
 
@@ -203,13 +203,13 @@ def write(findings: Sequence[Finding], output: Output) -> None:
             }
             for one in findings
         ]
-        typer.echo(json.dumps(rows))
+        say(json.dumps(rows))
         return
     for one in findings:
         node = f"{one.node}: " if one.node else ""
-        typer.echo(f"{_word(one.severity)}{node}{one.what}")
+        typer.echo(f"{_word(one.severity)}{_indented(node + one.what)}")
         for line in filter(None, (one.why, *(f"→ {command}" for command in one.mend))):
-            typer.echo(f"{_INDENT}{line}")
+            typer.echo(f"{_INDENT}{_indented(line)}")
 
 
 def _folder(given: str, option: str) -> PurePosixPath | None:
@@ -219,6 +219,11 @@ def _folder(given: str, option: str) -> PurePosixPath | None:
         return checked_folder(given, option) if given else None
     except PlatformError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def _indented(text: str) -> str:
+    """Return what a terminal may get: no line of it looks like a finding of its own."""
+    return plain(text).replace("\n", f"\n{_INDENT}")
 
 
 def _word(severity: Severity) -> str:

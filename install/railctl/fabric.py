@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from install.railctl.change import change
-from install.railctl.output import Output, write
+from install.railctl.output import Output, say, write
 
 if TYPE_CHECKING:
     from cni.host.toml.problems import Problem
@@ -109,7 +109,7 @@ def _write_text(file: Path, reading: Reading, problems: list[Row]) -> None:
     for problem in problems:
         line = f":{problem['line']}" if problem["line"] else ""
         level = "" if problem["level"] == "error" else "warning: "
-        typer.echo(f"{file}{line}: {level}{problem['message']}", err=True)
+        say(f"{file}{line}: {level}{problem['message']}", err=True)
     if reading.file:
         write(
             f"fabrics of {file}", list(_rows(reading.file)), Output.TEXT,
@@ -121,4 +121,4 @@ def _write_json(file: Path, reading: Reading, problems: list[Row]) -> None:
     import json
 
     fabrics = list(_rows(reading.file)) if reading.file else []
-    typer.echo(json.dumps({"file": str(file), "problems": problems, "fabrics": fabrics}))
+    say(json.dumps({"file": str(file), "problems": problems, "fabrics": fabrics}))

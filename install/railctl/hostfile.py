@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from install.job.forms import SECRETS, HostForm
+from install.railctl.output import say
 
 if TYPE_CHECKING:
     from install.job.ranks import Rank
@@ -78,7 +79,7 @@ def hostfile(  # noqa: PLR0913 - a command's options
             text = lines(found, slots)
         deliver(text, file)
     except JobError as error:
-        typer.echo(f"railctl: {error}", err=True)
+        say(f"railctl: {error}", err=True)
         raise typer.Exit(1) from None
 
 

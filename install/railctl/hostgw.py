@@ -10,7 +10,7 @@ import typer
 
 from install.conflist.folder import COPY
 from install.conflist.ways import Way
-from install.railctl.output import Output, write
+from install.railctl.output import Output, say, write
 
 if TYPE_CHECKING:
     from install.conflist.folder import Files
@@ -83,7 +83,7 @@ def _carry_out(
         if not dry_run:
             writing.write(conf_dir, plan)
     except ConflistError as error:
-        typer.echo(f"railctl: {error}", err=True)
+        say(f"railctl: {error}", err=True)
         raise typer.Exit(1) from None
     rows = _rows(plan, "would be" if dry_run else "is")
     write(str(conf_dir), rows, output, empty=f"{conf_dir} is as it should be")
@@ -114,7 +114,7 @@ def _say_what_is_left_to_do(conf_dir: Path, plan: Plan) -> None:
     for change in plan.changes:
         if not change.name.endswith(COPY) or change.after is None:
             continue
-        typer.echo(
+        say(
             f"K3s copies {change.name} at its next start, where /etc/rancher/k3s/config.yaml says "
             f"flannel-cni-conf: {conf_dir / change.name}.  It does not start without the file: "
             "take that line out and restart K3s before `railctl hostgw unchain --copy-unused`."
@@ -125,7 +125,7 @@ def _say_who_has_a_copy(conf_dir: Path) -> None:
     from install.conflist import folder, writing
 
     for name in folder.copies(writing.read_folder(conf_dir)):
-        typer.echo(
+        say(
             f"{name} has rail-hostgw in delegates, copied when Multus started: restart Multus, so "
             "that it copies the network anew, before the program is removed."
         )

@@ -13,7 +13,7 @@ import typer
 
 from cni.host.paths import Paths, write_atomically
 from install.doctor.findings import Severity, worst
-from install.railctl.output import Output
+from install.railctl.output import Output, plain, say
 
 if TYPE_CHECKING:
     from install.nad.lint import Source
@@ -59,7 +59,7 @@ def lint(
     measure = Measure(least_mtu, _declared(node_file))
     found = judged([_source(name) for name in files], measure)
     if output is Output.JSON:
-        typer.echo(json.dumps([_row(one) for one in found]))
+        say(json.dumps([_row(one) for one in found]))
     else:
         _write(found, len(files))
     tolerated = Severity.INFO if strict else Severity.WARNING
@@ -117,7 +117,7 @@ def _put(made: Sequence[Rendered], folder: Path | None) -> None:
         for one in made:
             file = folder / f"{one.name}.yaml"
             write_atomically(file, one.text.encode(), _READABLE)
-            typer.echo(file)
+            say(str(file))
     except OSError as error:
         _give_up(f"{error.filename} cannot be written: {error.strerror}")
 
@@ -142,7 +142,7 @@ def _declared(given: Path | None) -> NodeFile | None:
         raise typer.BadParameter(f"{path} cannot be read: {error.strerror}") from None
     if reading.file is None:
         for problem in reading.errors:
-            typer.echo(located(path, problem), err=True)
+            say(located(path, problem), err=True)
         _give_up(f"what is wrong with {path} comes first")
     return reading.file
 
@@ -204,17 +204,18 @@ def _write(found: Sequence[Found], files: int) -> None:
         word = one.finding.severity.word
         nad_name = f"{one.nad}: " if one.nad else ""
         level = typer.style(word, fg=_COLOURS[word])
-        typer.echo(f"{one.file}:{one.line}: {level}: {nad_name}{one.finding.what}")
-        typer.echo(f"{_INDENT}{one.finding.why}")
+        place = plain(f"{one.file}:{one.line}")
+        typer.echo(f"{place}: {level}: {plain(nad_name + one.finding.what)}")
+        say(f"{_INDENT}{one.finding.why}")
         for mend in one.finding.mend:
-            typer.echo(f"{_INDENT}→ {mend}")
+            say(f"{_INDENT}→ {mend}")
         if last.get((one.file, one.right)) == number:
-            typer.echo(f"{_INDENT}the right {one.nad}:\n")
-            typer.echo("\n".join(f"{_INDENT * 2}{line}" for line in one.right.splitlines()) + "\n")
+            say(f"{_INDENT}the right {one.nad}:\n")
+            say("\n".join(f"{_INDENT * 2}{line}" for line in one.right.splitlines()) + "\n")
     if not found:
-        typer.echo(f"nothing is wrong with the NADs of {files} file{'s' if files > 1 else ''}")
+        say(f"nothing is wrong with the NADs of {files} file{'s' if files > 1 else ''}")
 
 
 def _give_up(message: str) -> NoReturn:
-    typer.echo(f"railctl: {message}", err=True)
+    say(f"railctl: {message}", err=True)
     raise typer.Exit(1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from install.job.forms import ANNOTATIONS, DEVICE_INFO, SYSFS, VariableForm
+from install.railctl.output import say
 
 if TYPE_CHECKING:
     from install.job.status import Attached
@@ -56,7 +57,7 @@ def nccl_env(  # noqa: PLR0913 - a command's options
         values = variables(found, cross_nic=cross_nic, rdma=not sockets)
         deliver(written(values, form), file)
     except JobError as error:
-        typer.echo(f"railctl: {error}", err=True)
+        say(f"railctl: {error}", err=True)
         raise typer.Exit(1) from None
 
 

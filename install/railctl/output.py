@@ -20,6 +20,22 @@ class Output(StrEnum):
     JSON = "json"
 
 
+def plain(text: str) -> str:
+    r"""Return a text in which nothing is left that a terminal would obey.
+
+    Names come from other nodes, files and archives: an escape is written as `\x1b`.
+    """
+    return "".join(
+        each if each.isprintable() or each in "\n\t" else each.encode("unicode_escape").decode()
+        for each in text
+    )
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Write a text for a person: to stdout, or to stderr."""
+    typer.echo(plain(text), err=err)
+
+
 def write(title: str, rows: Sequence[dict[str, str]], output: Output, *, empty: str) -> None:
     """Write rows that share their keys, as a table or as a JSON list.
 
@@ -30,21 +46,22 @@ def write(title: str, rows: Sequence[dict[str, str]], output: Output, *, empty: 
         empty: what to say instead of a table without rows.
     """
     if output is Output.JSON:
-        typer.echo(json.dumps(list(rows)))
+        say(json.dumps(list(rows)))
         return
     if not rows:
-        typer.echo(empty)
+        say(empty)
         return
+    rows = [{key: plain(cell) for key, cell in row.items()} for row in rows]
     if sys.stdout.isatty() and len(rows) <= _FOLDED:
         _fold(title, rows)
         return
     # A pipe gets every row on a line of its own; so does who wants more than anybody reads.
     lines = [[*rows[0]], *([*row.values()] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    typer.echo(title)
+    say(title)
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        typer.echo("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())
 
 
 def age(seconds: float) -> str:
@@ -64,4 +81,4 @@ def _fold(title: str, rows: Sequence[dict[str, str]]) -> None:
         table.add_column(key, overflow="fold")
     for row in rows:
         table.add_row(*row.values())
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)

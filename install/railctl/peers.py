@@ -15,7 +15,7 @@ import typer
 from cni.agent import config
 from cni.host.paths import Paths
 from cni.protocol.errors import CniError
-from install.railctl.output import Output, age, write
+from install.railctl.output import Output, age, say, write
 
 _PATIENCE = 5.0
 """Seconds for the agent to answer."""
@@ -29,13 +29,13 @@ def peers(
     try:
         told = _ask()
     except (CniError, OSError) as error:
-        typer.echo(f"railctl peers: {error}", err=True)
+        say(f"railctl peers: {error}", err=True)
         raise typer.Exit(1) from None
     if output is Output.JSON:
-        typer.echo(json.dumps(told))
+        say(json.dumps(told))
         return
     for impairment in told["impairments"]:
-        typer.echo(impairment, err=True)
+        say(impairment, err=True)
     write(
         f"peers of this node, mode {told['mode']}", list(_rows(told["peers"])), output,
         empty="there is no peer: flannel has told this node of none",

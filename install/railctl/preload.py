@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from cni.host.paths import Paths, private_folder
-from install.railctl.output import Output, write
+from install.railctl.output import Output, say, write
 
 if TYPE_CHECKING:
     from install.preload.listed import ImageList
@@ -100,7 +100,7 @@ def _bring(
                  loading.given(files, sys.stdin.buffer, folder) as archives:  # fmt: skip
                 steps = loading.steps(archives, target)
                 for warning in loading.check_room(loading.needs(steps, target)):
-                    typer.echo(f"railctl: {warning}", err=True)
+                    say(f"railctl: {warning}", err=True)
                 done = loading.planned(steps) if dry_run else loading.load(steps, target, folder)
                 rows.extend(done)
         if wanted and not dry_run:
@@ -130,16 +130,16 @@ def _folder(target: Target, *, dry_run: bool) -> Iterator[Path]:
 def _tell(rows: Sequence[Row], lacking: Sequence[str], target: Target, output: Output) -> None:
     if output is Output.JSON:
         document = {"images": [asdict(row) for row in rows], "lacking": list(lacking)}
-        typer.echo(json.dumps(document))
+        say(json.dumps(document))
     else:
         if rows:
             write(target.name, [asdict(row) for row in rows], output, empty="")
         if rows and target.images and not target.is_up:
-            typer.echo("containerd is not running: K3s imports them when it starts")
+            say("containerd is not running: K3s imports them when it starts")
         for image in lacking:
-            typer.echo(f"lacking: {image}")
+            say(f"lacking: {image}")
         if not rows and not lacking:
-            typer.echo("nothing is lacking")
+            say("nothing is lacking")
     if lacking:
         raise typer.Exit(1)
 
@@ -157,14 +157,14 @@ def _check(files: Sequence[str], wanted: ImageList | None, output: Output) -> No
              "mend": list(one.finding.mend)}
             for one in found
         ]  # fmt: skip
-        typer.echo(json.dumps(rows))
+        say(json.dumps(rows))
     else:
         for one in found:
             mend = "".join(f"\n  → {each}" for each in one.finding.mend)
             why = f"\n  {one.finding.why}" if one.finding.why else ""
-            typer.echo(f"{one.file}:{one.line}: error: {one.finding.what}{why}{mend}")
+            say(f"{one.file}:{one.line}: error: {one.finding.what}{why}{mend}")
         if not found:
-            typer.echo("every image is pinned, and none is always pulled")
+            say("every image is pinned, and none is always pulled")
     if found:
         raise typer.Exit(1)
 
@@ -180,5 +180,5 @@ def _text(file: str) -> str:
 
 
 def _give_up(message: str) -> NoReturn:
-    typer.echo(f"railctl: {message}", err=True)
+    say(f"railctl: {message}", err=True)
     raise typer.Exit(1)

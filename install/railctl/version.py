@@ -10,7 +10,7 @@ import typer
 
 import cni
 from cni.protocol.supported import SUPPORTED
-from install.railctl.output import Output
+from install.railctl.output import Output, say
 
 
 def version(
@@ -23,8 +23,8 @@ def version(
             "python": platform.python_version(),
             "cni": list(SUPPORTED),
         }
-        typer.echo(json.dumps(document))
+        say(json.dumps(document))
         return
-    typer.echo(f"railcni  {cni.__version__}")
-    typer.echo(f"python   {platform.python_version()}")
-    typer.echo(f"cni      {', '.join(SUPPORTED)}")
+    say(f"railcni  {cni.__version__}")
+    say(f"python   {platform.python_version()}")
+    say(f"cni      {', '.join(SUPPORTED)}")

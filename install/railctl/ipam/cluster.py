@@ -14,6 +14,7 @@ import typer
 from cni.host.paths import Paths
 from cni.kernel.types import KernelError
 from cni.protocol.errors import CniError
+from install.railctl.output import say
 
 if TYPE_CHECKING:
     from ipam.etcd.interface import Etcd
@@ -88,7 +89,7 @@ def explained() -> Iterator[None]:
     try:
         yield
     except (RefusedError, RegistryError, RecordError, EtcdError, CniError, KernelError) as error:
-        typer.echo(f"railctl: {said(error)}", err=True)
+        say(f"railctl: {said(error)}", err=True)
         raise typer.Exit(1) from None
 
 

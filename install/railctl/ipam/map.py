@@ -15,7 +15,7 @@ import typer
 
 from install.railctl.ipam.cluster import cluster, explained, progress, wiring
 from install.railctl.ipam.rows import chosen
-from install.railctl.output import Output
+from install.railctl.output import Output, plain, say
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -73,13 +73,13 @@ def draw(
         pictures = [_picture(overview, each.definition, census) for each in fabrics.values()]
     if output is Output.JSON:
         found = {"revision": overview.revision, "at": overview.read_at}
-        typer.echo(json.dumps(found | {"fabrics": [_document(each) for each in pictures]}))
+        say(json.dumps(found | {"fabrics": [_document(each) for each in pictures]}))
         return
     for picture in pictures:
         _print(picture)
     if not pictures:
-        typer.echo("the registry knows no fabric: the first node that needs a block writes it")
-    typer.echo(f"as of revision {overview.revision}, {overview.read_at}")
+        say("the registry knows no fabric: the first node that needs a block writes it")
+    say(f"as of revision {overview.revision}, {overview.read_at}")
 
 
 def _picture(overview: Overview, definition: Definition, census: Census) -> Picture:
@@ -187,7 +187,9 @@ def _legend(picture: Picture, signs: dict[str, str], styles: dict[str, str]) -> 
         line = Text("  ").append(signs[node], style=styles[node])
         silent = ", no heartbeat" if picture.census.is_silent(node) else ""
         blocks = f"{row['blocks']} block{'' if row['blocks'] == 1 else 's'}"
-        yield line.append(f" {node}: {blocks}, {row['held']} of {row['usable']} held{silent}")
+        yield line.append(
+            f" {plain(node)}: {blocks}, {row['held']} of {row['usable']} held{silent}"
+        )
     rest = len(picture.nodes) - len(_LETTERS)
     if rest > 0:
         yield Text(f"  {_REST} {rest} more nodes")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from install.railctl.ipam.cluster import RefusedError, cluster, confirm, explained, progress, wiring
-from install.railctl.output import Output
+from install.railctl.output import Output, say
 
 if TYPE_CHECKING:
     from ipam.node_file import NodeFile
@@ -50,7 +50,7 @@ def reclaim(  # noqa: PLR0913, PLR0917 - a command's options
             left = remains(overview, node, fabric)
         lost = proven(left, joined.layout, fenced=fenced, hardware=hardware)
         for problem in overview.unreadable:
-            typer.echo(f"left alone: {problem}", err=True)
+            say(f"left alone: {problem}", err=True)
         if fenced and not lost.empty:
             confirm(_question(lost), node, yes=yes)
         steps: list[Step] = []
@@ -58,7 +58,7 @@ def reclaim(  # noqa: PLR0913, PLR0917 - a command's options
             for step in joined.operator().reclaim(lost, quarantine):
                 steps.append(step)
                 if output is Output.TEXT:
-                    typer.echo(step.what)
+                    say(step.what)
         finally:  # an interruption leaves the list true
             _conclude(node, steps, output)
     if not all(step.done for step in steps):
@@ -86,6 +86,6 @@ def _question(lost: Reclaim) -> str:
 
 def _conclude(node: str, steps: list[Step], output: Output) -> None:
     if output is Output.JSON:
-        typer.echo(json.dumps([{"what": step.what, "done": step.done} for step in steps]))
+        say(json.dumps([{"what": step.what, "done": step.done} for step in steps]))
     elif not steps:
-        typer.echo(f"nothing of node {node} was given back")
+        say(f"nothing of node {node} was given back")

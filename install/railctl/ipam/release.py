@@ -13,7 +13,7 @@ from cni.host.paths import Paths
 from cni.rail.attachment import Attachments, Record
 from install.railctl.ipam import namespaces
 from install.railctl.ipam.cluster import RefusedError, cluster, explained, said, wiring
-from install.railctl.output import Output
+from install.railctl.output import Output, say
 
 if TYPE_CHECKING:
     from ipam.journal.transaction import Held, Transaction
@@ -39,16 +39,16 @@ def release(
         freed, records = _release(here, target, force=force)
         told = _tell(here)
     if output is Output.JSON:
-        typer.echo(json.dumps({"released": freed, "told": told, "devices": _devices(records)}))
+        say(json.dumps({"released": freed, "told": told, "devices": _devices(records)}))
         return
     for row in freed:
-        typer.echo(
+        say(
             f"{row['addresses']} of container {row['container']} is free: slot {row['slot']} of "
             f"fabric {row['fabric']}, after its quarantine"
         )
     for device in _devices(records):
-        typer.echo(f"rail-sriov has a record of device {device} still: see railctl attachments")
-    typer.echo(told)
+        say(f"rail-sriov has a record of device {device} still: see railctl attachments")
+    say(told)
 
 
 def _release(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from install.railctl.ipam.cluster import RefusedError, cluster, confirm, explained, wiring
-from install.railctl.output import Output, write
+from install.railctl.output import Output, say, write
 
 if TYPE_CHECKING:
     from ipam.registry.overview import Answers
@@ -64,14 +64,12 @@ def _write(answers: Answers | None, outcome: str, output: Output) -> None:
     record = answers.frozen.record if answers else None
     if output is Output.JSON:
         frozen = record and {"node": record.node, "reason": record.reason, "since": record.since}
-        typer.echo(json.dumps({"frozen": frozen, "nodes": rows, "outcome": outcome}))
+        say(json.dumps({"frozen": frozen, "nodes": rows, "outcome": outcome}))
         return
     if record:
-        typer.echo(
-            f"no block is claimed since {record.since}: {record.reason} (said by {record.node})"
-        )
+        say(f"no block is claimed since {record.since}: {record.reason} (said by {record.node})")
         write("nodes", rows, output, empty="no node has ever joined")
-    typer.echo(outcome)
+    say(outcome)
 
 
 def _rows(answers: Answers) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ import typer
 from install.railctl.addresses import rows as journal_rows
 from install.railctl.ipam.cluster import cluster, explained, progress, said, wiring
 from install.railctl.ipam.rows import chosen, held, silent, whose
-from install.railctl.output import Output, write
+from install.railctl.output import Output, say, write
 
 if TYPE_CHECKING:
     from ipam.ranges import Address
@@ -72,11 +72,11 @@ def _from_journal(here: Wiring, wanted: Address | None, problem: str) -> dict[st
 
 def _write(document: dict[str, Any], wanted: Address | None, output: Output) -> None:
     if output is Output.JSON:
-        typer.echo(json.dumps(document))
+        say(json.dumps(document))
         return
     if document["source"] == "journal":
-        typer.echo(f"railctl: {document['problem']}", err=True)
-        typer.echo("The registry does not answer: this is this node's own journal, nobody else's.")
+        say(f"railctl: {document['problem']}", err=True)
+        say("The registry does not answer: this is this node's own journal, nobody else's.")
         whom = wanted or "an address"
         empty = f"nobody holds {whom} on this node"
         write("addresses of this node", document["addresses"], output, empty=empty)
@@ -84,15 +84,15 @@ def _write(document: dict[str, Any], wanted: Address | None, output: Output) -> 
     if wanted:
         row = document["address"]
         if "node" not in row:
-            typer.echo(f"nobody holds {wanted}")
+            say(f"nobody holds {wanted}")
         for key, value in (row | {"owner": row["owner"] or "nobody"}).items():
             if value:
-                typer.echo(f"{key:10} {value}")
+                say(f"{key:10} {value}")
     else:
         write("addresses of the cluster", document["addresses"], output, empty="nobody holds any")
         for row in document["silent"]:
             blocks = f"{row['blocks']} block{'' if row['blocks'] == '1' else 's'}"
-            typer.echo(f"node {row['node']} has no heartbeat, and {blocks}")
+            say(f"node {row['node']} has no heartbeat, and {blocks}")
     for problem in document["unreadable"]:
-        typer.echo(f"unreadable: {problem}")
-    typer.echo(f"as of revision {document['revision']}, {document['at']}")
+        say(f"unreadable: {problem}")
+    say(f"as of revision {document['revision']}, {document['at']}")

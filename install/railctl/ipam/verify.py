@@ -15,7 +15,7 @@ from install.railctl.ipam import namespaces
 from install.railctl.ipam.audit import audit
 from install.railctl.ipam.cluster import cluster, explained, progress, wiring
 from install.railctl.ipam.differences import Difference, with_kernel, with_registry
-from install.railctl.output import Output
+from install.railctl.output import Output, say
 
 if TYPE_CHECKING:
     from install.railctl.ipam.cluster import Cluster
@@ -42,12 +42,12 @@ def verify(
     wrong = [one for one in found if strict or not one.pending]
     if output is Output.JSON:
         rows = [{"what": o.what, "advice": o.advice, "pending": o.pending} for o in found]
-        typer.echo(json.dumps(rows))
+        say(json.dumps(rows))
     else:
         for one in found:
-            typer.echo(f"{'pending: ' if one.pending else ''}{one.what} ({one.advice})")
+            say(f"{'pending: ' if one.pending else ''}{one.what} ({one.advice})")
         if not wrong:
-            typer.echo("no difference")
+            say("no difference")
     if wrong:
         raise typer.Exit(1)
 

@@ -15,10 +15,13 @@ from typer.testing import CliRunner, Result
 
 from cni.kernel.adapters import Radio
 from cni.kernel.types import KernelError, Route
+from install.doctor.findings import warning
 from install.doctor.wifi.facts import Series
 from install.doctor.wifi.measuring import Target
 from install.doctor.wifi.node import Node
 from install.railctl import app
+from install.railctl.doctor import write
+from install.railctl.output import Output
 from tests.scenario.hostgw.worlds import OVERLAY, UPLINK, MemoryWorld
 
 
@@ -141,3 +144,16 @@ def test_a_kernel_that_refuses_all_is_one_line(
     monkeypatch.setattr(network.world.kernel.host, "links", refuse)
     result = doctor(expect=1)
     assert result.output == "railctl: [Errno 1] ip link show: Operation not permitted\n"
+
+
+def test_what_other_nodes_tell_is_text_and_no_command_to_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = warning("x", "a\x1b[2J\nok       all is well", "b\x07", "c\x1b]0;d\x07")
+    write([told], Output.TEXT)
+    assert capsys.readouterr().out.splitlines() == [
+        r"warning  a\x1b[2J",
+        "         ok       all is well",
+        r"         b\x07",
+        r"         → c\x1b]0;d\x07",
+    ]

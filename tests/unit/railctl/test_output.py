@@ -6,7 +6,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from install.railctl.output import Output, write
+from install.railctl.output import Output, plain, say, write
 
 if TYPE_CHECKING:
     import pytest
@@ -48,3 +48,26 @@ def test_no_rows(capsys: pytest.CaptureFixture[str]) -> None:
     write("nodes", [], Output.TEXT, empty="none")
     write("nodes", [], Output.JSON, empty="none")
     assert capsys.readouterr().out.splitlines() == ["none", "[]"]
+
+
+HOSTILE = "gpu-1\x1b[2J\x07\u202e[/red]\udcff\x9b31m"
+
+
+def test_nothing_that_a_terminal_obeys_gets_to_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    harmless = r"gpu-1\x1b[2J\x07\u202e[/red]\udcff\x9b31m"
+    assert plain(HOSTILE) == harmless
+    say(HOSTILE)
+    say(HOSTILE, err=True)
+    assert capsys.readouterr() == (f"{harmless}\n", f"{harmless}\n")
+    write("nodes", [{"node": HOSTILE}], Output.TEXT, empty="none")
+    assert capsys.readouterr().out.splitlines() == ["nodes", "node", harmless]
+    be_a_terminal(monkeypatch)
+    write("nodes", [{"node": HOSTILE}], Output.TEXT, empty="none")
+    out = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out)
+    assert "".join(out.split()) == f"nodesnode{harmless}"
+
+
+def test_lines_and_letters_of_a_person_stay() -> None:
+    assert plain("a – b × c\n→ d") == "a – b × c\n→ d"
