@@ -57,6 +57,8 @@ def read(text: str) -> Reading:
         error = Said(f"the character U+{problem.character:04X} is not allowed", line)
     except RecursionError:
         error = Said("it is nested too deeply", 1)
+    except (ValueError, OverflowError) as problem:  # escapes beyond Unicode, endless numbers
+        error = Said(str(problem), 1)
     return Reading(tuple(roots), error)
 
 
