@@ -27,6 +27,8 @@ def judge(
         tried: the ways and what came of them.
         strangers: addresses of the peer that are on none of its rails.
     """
+    if not tried and not strangers:
+        return [_alone(pod)]
     found = [_judged(probe, outcome) for probe, outcome in tried]
     reached = {probe.rail.ifname for probe, _ in tried}
     if pod.netns:  # elsewhere any device may look like a rail
@@ -102,6 +104,15 @@ def _causes(limit: int, rail: Rail) -> tuple[str, ...]:
             there,
         )
     return (switch, there)
+
+
+def _alone(pod: Pod) -> Finding:
+    return error(
+        "rail-mtu",
+        f"the peer is {pod.title} itself",
+        "nothing was sent: nothing would leave it",
+        "name another pod: --mtu ADDRESS, or NAMESPACE/NAME",
+    )
 
 
 def _left_out(rail: Rail) -> Finding:

@@ -137,6 +137,11 @@ def test_rails_that_were_not_tried_and_addresses_of_nobody() -> None:
     ]  # fmt: skip
 
 
+def test_who_asks_oneself_has_proven_nothing() -> None:
+    (found,) = judge(POD, [], [])
+    assert (found.severity, found.what) == (E, "the peer is pod train/worker-0 itself")
+
+
 # ── who sends, and to whom ───────────────────────────────────────────────────────────────────────
 
 
