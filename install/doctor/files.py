@@ -64,6 +64,9 @@ def read(paths: Paths, device_plugin: Path | None, nads: Sequence[Path]) -> File
         node_file = load(paths.node_file) if paths.node_file.exists() else None
     except CniError as problem:
         unread.append(_refused(problem))
+    except OSError as problem:
+        words = f"{paths.node_file} cannot be looked at: {problem.strerror}"
+        unread.append(error("settings", words, "nothing of it was judged", "run it as root"))
     resources, is_shared = _plugin(device_plugin, unread) if device_plugin else (None, False)
     sources = [source for path in nads if (source := _source(path, "nad", unread))]
     return Files(settings, node_file, resources, is_shared, sources, unread)

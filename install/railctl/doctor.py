@@ -77,7 +77,6 @@ def node(  # noqa: PLR0913 - a command's options
     """
     if context.invoked_subcommand:
         return
-    from cni.kernel.types import KernelError
     from install.doctor import whole
 
     if all_nodes and mtu:
@@ -95,8 +94,9 @@ def node(  # noqa: PLR0913 - a command's options
             findings = _long_packets(place, pod, mtu)
         else:
             findings = _whole_node(place, wishes)
-    except KernelError as error:
-        say(f"railctl: {error}", err=True)
+    except OSError as error:
+        root = "" if os.geteuid() == 0 else " (run it as root)"
+        say(f"railctl: {error}{root}", err=True)
         raise typer.Exit(_FAILED) from None
     tell(findings, output, strict=strict)
 

@@ -11,7 +11,7 @@ from cni.agent.roll import mtu_of
 from cni.kernel.interface import Kernel, Namespace
 from cni.kernel.types import Address, Link
 from cni.rail.attachment import Record
-from install.doctor.path.facts import Pod, Rail
+from install.doctor.path.facts import JUMBO, Pod, Rail
 
 _ELSEWHERE = ip_address("192.0.2.1"), ip_address("2001:db8::1")
 """Addresses that only the default routes lead to."""
@@ -109,7 +109,7 @@ def _attached(kernel: Kernel, records: Sequence[Record], fabrics: Mapping[str, s
                     link.name if link else record.attachment.ifname,
                     record.addresses,
                     link.mtu if link else 0,
-                    mtu_of(record),
+                    mtu_of(record) or JUMBO,
                     record.rail,
                     fabrics.get(record.rail, ""),
                 )

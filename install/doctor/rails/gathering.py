@@ -59,12 +59,13 @@ def gather(node: Node, stated: Stated) -> Facts:
         ports=ports,
         others=others,
         missing=[name for name in wanted if name not in known and not host.find(name)],
-        bonds=_bonds(host, ports),
         declared=stated.declared,
         resources=stated.resources,
         shared_plugin=stated.shared_plugin,
         wanted=stated.wanted,
     )
+    with unknown:
+        facts = replace(facts, bonds=_bonds(host, ports))
     with unknown:
         facts = replace(facts, bus=node.sysfs.pci_devices(), pod_filter=_filter(host, "default"))
     with unknown:
@@ -82,14 +83,18 @@ def _ports(
     for resource in stated.resources or ():
         for selector in resource.selectors:
             named |= {name.partition("#")[0] for name in (*selector.pfs, *selector.roots)}
-    ports, others = [], []
-    for pf in node.sysfs.physical_functions():
-        functions = node.sysfs.virtual_functions(pf.address)
-        names = {pf.netdev, pf.address}
-        if names & wanted if wanted else functions or names & named:
-            ports.append(_port(node, pf, functions, links, unknown))
-        elif not functions:
-            others.append(pf)
+    ports, others = list[Port](), list[PhysicalFunction]()
+    found: Sequence[PhysicalFunction] = ()
+    with unknown:
+        found = node.sysfs.physical_functions()
+    for pf in found:
+        with unknown:
+            functions = node.sysfs.virtual_functions(pf.address)
+            names = {pf.netdev, pf.address}
+            if names & wanted if wanted else functions or names & named:
+                ports.append(_port(node, pf, functions, links, unknown))
+            elif not functions:
+                others.append(pf)
     return ports, others
 
 
@@ -171,5 +176,5 @@ def _kubelet(folder: Path) -> Kubelet | None:
         return kubelet(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return Kubelet()
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError) as error:
         raise OSError(f"{file} cannot be read: {error}") from None

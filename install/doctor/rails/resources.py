@@ -94,7 +94,7 @@ def kubelet(text: str) -> Kubelet:
         raise ConfigError("expected an object with Data")
     registered = data.get("RegisteredDevices") or {}
     return Kubelet(
-        {name: frozenset(devices or ()) for name, devices in registered.items()},
+        {name: frozenset(map(str, devices or ())) for name, devices in registered.items()},
         dict(_allocated(data.get("PodDeviceEntries") or ())),
     )
 

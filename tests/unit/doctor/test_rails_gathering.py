@@ -12,7 +12,7 @@ import pytest
 from cni.agent.config import AgentConfig
 from cni.kernel.adapters import LACP, Bond, Bridging, Driver, Pause
 from cni.kernel.fake import FakeSysfs
-from cni.kernel.functions import PciDevice
+from cni.kernel.functions import PciDevice, PhysicalFunction, VirtualFunction
 from cni.kernel.linux import LinuxKernel
 from cni.kernel.sysfs import LinuxSysfs
 from install.doctor.rails.facts import Function
@@ -135,6 +135,35 @@ def test_a_pf_that_cannot_be_looked_at_does_not_hide_the_others(world: World) ->
     facts = gather(node, Stated())
     assert [port.name for port in facts.ports] == ["ens1"]
     assert facts.unknown == ("denied",)
+
+
+def test_a_pf_whose_vfs_cannot_be_looked_at_does_not_either(world: World) -> None:
+    class Refusing(FakeSysfs):
+        def virtual_functions(self, pf_address: str) -> Sequence[VirtualFunction]:
+            if pf_address == OTHER:
+                raise OSError(5, "Input/output error")
+            return super().virtual_functions(pf_address)
+
+    facts = gather(replace(world.node(), sysfs=Refusing(world.kernel)), Stated())
+    assert [port.name for port in facts.ports] == ["ens1"]
+    assert facts.unknown == ("[Errno 5] Input/output error",)
+
+
+def test_a_bus_that_cannot_be_looked_at(world: World) -> None:
+    class Refusing(FakeSysfs):
+        def physical_functions(self) -> Sequence[PhysicalFunction]:
+            raise PermissionError("denied")
+
+    facts = gather(replace(world.node(), sysfs=Refusing(world.kernel)), Stated())
+    assert (list(facts.ports), facts.unknown) == ([], ("denied",))
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"Data": {"RegisteredDevices": [1]}}'])
+def test_a_file_that_kubelet_never_wrote(world: World, text: str) -> None:
+    world.folder.mkdir()
+    (world.folder / "kubelet_internal_checkpoint").write_text(text)
+    facts = world.look()
+    assert (facts.kubelet, len(facts.unknown)) == (None, 1)
 
 
 @pytest.mark.netns

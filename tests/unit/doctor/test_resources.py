@@ -123,6 +123,11 @@ def test_what_kubelet_keeps_in_each_of_its_forms(devices: object) -> None:
     }  # fmt: skip
 
 
+def test_devices_are_texts_whatever_the_file_has() -> None:
+    kept = kubelet('{"Data": {"RegisteredDevices": {"x": ["b", 1, null]}}}')
+    assert sorted(kept.registered["x"]) == ["1", "None", "b"]
+
+
 def test_kubelet_without_any_device() -> None:
     kept = kubelet('{"Data": {"PodDeviceEntries": null, "RegisteredDevices": {}}, "Checksum": 0}')
     assert (kept.allocated, kept.registered) == ({}, {})
