@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
 from install.doctor.findings import Finding, error, info, ok, warning
 from install.doctor.rails.facts import Facts, Function
@@ -37,8 +38,12 @@ def resources(facts: Facts) -> Iterator[Finding]:
     offered = {resource.name: _offered(facts, resource) for resource in facts.resources}
     for name, functions in offered.items():
         yield _offer(name, functions)
-    yield from _twice(facts, offered)
-    yield from _unoffered(facts, offered)
+    by_address = defaultdict[str, list[str]](list)
+    for name, functions in offered.items():
+        for function in functions:
+            by_address[function.vf.address].append(name)
+    yield from _twice(by_address)
+    yield from _unoffered(facts, by_address)
 
 
 def kubelet(facts: Facts) -> Iterator[Finding]:
@@ -89,13 +94,12 @@ def _offer(name: str, functions: Sequence[Function]) -> Finding:
     return ok("resource", f"{name} offers {len(functions)} VFs of {pfs[0]}")
 
 
-def _twice(facts: Facts, offered: dict[str, list[Function]]) -> Iterator[Finding]:
-    for function in facts.functions:
-        names = [name for name, functions in offered.items() if function in functions]
+def _twice(by_address: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+    for address, names in by_address.items():
         if len(names) > 1:
             yield warning(
                 "resource",
-                f"VF {function.vf.address} is offered by {' and '.join(names)}",
+                f"VF {address} is offered by {' and '.join(names)}",
                 "the plugin gives it to the first and says nothing: the other has fewer than it "
                 "seems",
                 "let their selectors exclude each other",
@@ -103,9 +107,8 @@ def _twice(facts: Facts, offered: dict[str, list[Function]]) -> Iterator[Finding
             return
 
 
-def _unoffered(facts: Facts, offered: dict[str, list[Function]]) -> Iterator[Finding]:
-    all_offered = [function for functions in offered.values() for function in functions]
-    left = [f.vf.address for f in facts.functions if f not in all_offered]
+def _unoffered(facts: Facts, by_address: Mapping[str, Sequence[str]]) -> Iterator[Finding]:
+    left = [f.vf.address for f in facts.functions if f.vf.address not in by_address]
     if left:
         yield info(
             "resource",
