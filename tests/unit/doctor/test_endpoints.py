@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -13,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from install.doctor.registry import endpoints
 from install.doctor.registry.endpoints import look
 from ipam.etcd.settings import Settings
 from tests.etcd.certificates import Authority
@@ -22,21 +25,23 @@ class Member(BaseHTTPRequestHandler):
     """Answers `/version` by a clock that is ahead."""
 
     ahead = timedelta()
+    date = ""
+    """Said instead."""
 
     def do_GET(self) -> None:
         assert self.path == "/version"
         self.send_response_only(200)
         now = datetime.now(UTC) + self.ahead
-        self.send_header("Date", format_datetime(now, usegmt=True))
+        self.send_header("Date", self.date or format_datetime(now, usegmt=True))
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"{}")
 
 
 @contextmanager
-def serving(ahead: float = 0, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+def serving(ahead: float = 0, tls: ssl.SSLContext | None = None, date: str = "") -> Iterator[int]:
     """Serve on the loopback interface; yield the port."""
-    handler = type("Ahead", (Member,), {"ahead": timedelta(seconds=ahead)})
+    handler = type("Ahead", (Member,), {"ahead": timedelta(seconds=ahead), "date": date})
     with HTTPServer(("127.0.0.1", 0), handler) as server:
         if tls:
             server.socket = tls.wrap_socket(server.socket, server_side=True)
@@ -71,6 +76,43 @@ def test_a_members_clock(ahead: int) -> None:
     assert (found.problem, found.certificate_ends) == ("", None)
     assert found.offset is not None
     assert abs(found.offset - ahead) <= 1
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "yesterday",
+        "Thu, 26 Nov 2026 08:00:00 -0000",
+        "Thu, 26 Nov 2026 08:00:00",
+        f"Thu, 26 Nov {'9' * 20} 08:00:00 GMT",
+        f"Thu, 26 Nov 2026 08:00:00 +{'9' * 20}",
+    ],
+)
+def test_a_date_that_says_nothing(date: str) -> None:
+    with serving(date=date) as port:
+        (found,) = look(Settings((f"http://127.0.0.1:{port}",)))
+    assert (found.problem, found.offset) == ("", None)
+
+
+def test_one_that_never_ends_is_not_heard_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoints, "_WHOLE", 0.3)
+    said: list[int] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        talker = threading.Thread(target=_talk, args=(server, said), daemon=True)
+        talker.start()
+        look(Settings((f"http://127.0.0.1:{server.getsockname()[1]}",)))
+        talker.join()
+    assert len(said) < 500
+
+
+def _talk(server: socket.socket, said: list[int]) -> None:
+    """Say something again and again, for ten seconds."""
+    member, _ = server.accept()
+    with member, suppress(OSError):
+        member.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n")
+        while len(said) < 500:
+            said.append(member.send(b" "))
+            time.sleep(0.02)
 
 
 def test_one_that_is_away_does_not_hide_the_others() -> None:
