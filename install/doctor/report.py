@@ -88,14 +88,14 @@ def _told(node: str, told: ReportRecord) -> Iterator[Finding]:
             one.mend,
         )
     bad = sum(told.counts.get(s.word, 0) for s in (Severity.WARNING, Severity.ERROR))
-    if more := bad - len(told.findings):
+    if (more := bad - len(told.findings)) > 0:
         yield warning(
             "more",
             f"{more} more findings",
             "a report has room for the worst alone",
             f"railctl doctor  # on {node}",
         )
-    if not bad:
+    if not bad and not told.findings:
         yield ok("well", f"nothing is wrong ({sum(told.counts.values())} things looked at)")
 
 

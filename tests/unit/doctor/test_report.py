@@ -86,6 +86,13 @@ def test_a_severity_of_a_later_version_counts_as_a_warning() -> None:
     assert ("gpu-1", Severity.WARNING, "pf-mtu") in said(found)
 
 
+def test_counts_that_cannot_be_say_nothing() -> None:
+    for counts in ({}, {"error": -5}):
+        told = TOLD.model_copy(update={"counts": counts})
+        found = judge({}, {"gpu-1": record("gpu-1")}, {"gpu-1": told})
+        assert [one.check for one in found] == ["pf-mtu", "pause"]
+
+
 # ── telling ──────────────────────────────────────────────────────────────────────────────────────
 
 
