@@ -62,6 +62,8 @@ class Walk:
         self._layers: dict[str, int] = {}
         self._others: dict[str, None] = {}
         """Platforms that were met and are not this node's, in order."""
+        self._met: dict[str, bool] = {}
+        """Of each manifest and index that was proven, whether it has something for this node."""
 
     def archive(self) -> Archive:
         """Return what the archive has.
@@ -107,6 +109,12 @@ class Walk:
 
     def _for_node(self, descriptor: Json, image_name: str, depth: int) -> bool:
         """Prove what a descriptor leads to; tell whether there is something for this node."""
+        path = self._path(descriptor)
+        if path not in self._met:  # an index may name another one thousands of times
+            self._met[path] = self._has_for_node(descriptor, image_name, depth)
+        return self._met[path]
+
+    def _has_for_node(self, descriptor: Json, image_name: str, depth: int) -> bool:
         document = self._blob(descriptor)
         kind = document.get("mediaType") or descriptor.get("mediaType")
         if str(kind) in _INDICES or "manifests" in document:

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import posixpath
 import tarfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Self, cast
 
 _BLOCK = 1 << 20
 _DOCUMENT = 4 << 20
 """Bytes that a JSON document may have: containerd's own limit for a manifest."""
+_DOCUMENTS = 64 << 20
+"""Bytes of all of them: they are kept in memory."""
+_HEADER = 1 << 20
+"""Bytes of a header: a path, a link's target, extended attributes."""
 GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _FOREIGN = {_ZSTD: "zstd -d", b"BZh": "bunzip2", b"\xfd7zXZ": "unxz"}
 """How archives begin that Python or containerd cannot read, and what unpacks them."""
 _SWOLLEN = 4
 """By how much a file of Zstandard's may grow; it cannot be told."""
+_EXTENSIONS = frozenset(
+    {
+        tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK,
+    }
+)  # fmt: skip
+"""Kinds of headers that say more of the next one."""
 _MOST = 100_000
 """Members; no image has so many files of its own."""
 
@@ -62,8 +75,8 @@ def read(stream: BinaryIO, name: str) -> Members:
         name: for errors.
 
     Raises:
-        ArchiveError: it is no tar archive (plain, or of gzip), it ends early, or has paths that
-            lead out of it.
+        ArchiveError: it is no tar archive (plain, or of gzip), it ends early, has paths that lead
+            out of it, or would fill the memory.
     """
     first = stream.read(6)
     stream.seek(0)
@@ -71,32 +84,69 @@ def read(stream: BinaryIO, name: str) -> Members:
         if first.startswith(magic):
             raise ArchiveError(f"{name} is packed as containerd cannot read it: {program} it first")
     try:
-        mode: Literal["r|gz", "r|"] = "r|gz" if first.startswith(GZIP) else "r|"
-        with tarfile.open(fileobj=stream, mode=mode) as archive:
+        with (
+            _unpacked(stream, is_packed=first.startswith(GZIP)) as content,
+            tarfile.open(fileobj=content, mode="r|", bufsize=_BLOCK, tarinfo=_Header) as archive,
+        ):
             return _members(archive, name)
-    except (tarfile.TarError, EOFError, zlib.error, UnicodeError, ValueError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, UnicodeError, ValueError,
+            gzip.BadGzipFile) as error:  # fmt: skip
         raise ArchiveError(
             f"{name} is damaged or no tar archive ({error}): copy it again"
         ) from None
+
+
+@contextmanager
+def _unpacked(stream: BinaryIO, *, is_packed: bool) -> Iterator[BinaryIO]:
+    """Have what is in a stream; gzip's is read to its end, where its checksum is."""
+    if not is_packed:
+        yield stream
+        return
+    with gzip.GzipFile(fileobj=stream) as content:
+        yield cast("BinaryIO", content)
+        while content.read(_BLOCK):
+            pass
+
+
+class _Header(tarfile.TarInfo):
+    """A header that may be kept in memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Read it (TarError)."""
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in _EXTENSIONS and header.size > _HEADER:
+            raise tarfile.ReadError(f"a header of {header.size:,} bytes")
+        if header.type == tarfile.GNUTYPE_SPARSE:
+            raise tarfile.ReadError("a file with holes, which no archive of images has")
+        return header
 
 
 def _members(archive: tarfile.TarFile, name: str) -> Members:
     files: dict[str, Member] = {}
     documents: dict[str, bytes] = {}
     links: dict[str, str] = {}
+    kept = 0
     for entry in archive:
         path = _checked(entry.name, name)
+        if entry.issparse():
+            raise tarfile.ReadError("a file with holes, which no archive of images has")
         if entry.isfile():
             member, document = _digested(archive, entry, path)
             if files.setdefault(path, member) != member:
                 raise ArchiveError(f"{name} has two different files {path}: do not trust it")
             if document:
                 documents[path] = document
+                kept += len(document)
         elif entry.issym() or entry.islnk():
             folder = posixpath.dirname(path) if entry.issym() else ""
             links[path] = _checked(posixpath.join(folder, entry.linkname), name)
         elif not entry.isdir():
             raise ArchiveError(f"{name} has {path}, which is neither file nor folder nor link")
+        if kept > _DOCUMENTS:
+            raise ArchiveError(
+                f"{name} has more than {_DOCUMENTS:,} bytes of JSON: do not trust it"
+            )
         if len(files) + len(links) > _MOST:
             raise ArchiveError(f"{name} has more than {_MOST} files: no archive of images has")
     return Members(files, documents, links)

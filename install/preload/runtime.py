@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import threading
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,8 +28,8 @@ _PROGRAMS: Mapping[str, Sequence[tuple[str, ...]]] = {
 }
 _CHECKED = re.compile(r"(?P<name>\S+)\s+\S+\s+(?P<digest>[a-z0-9]+:[0-9a-f]{32,})\s+complete\b")
 """A line of `ctr images check`, of an image whose content is all there."""
-_PATIENCE = 3600
-"""Seconds; images of GPU programs have tens of gigabytes."""
+_PATIENCE = {"check": 300, "import": 3600}
+"""Seconds for each verb; images of GPU programs have tens of gigabytes."""
 
 
 class RuntimeFailedError(Exception):
@@ -88,7 +89,7 @@ class Containerd:
                 stdin=subprocess.DEVNULL if stdin is None else stdin,
                 capture_output=True,
                 check=False,
-                timeout=_PATIENCE,
+                timeout=_PATIENCE[verb],
                 env=original_environment(os.environ),
             )
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -118,7 +119,12 @@ def _unpacked(archive: BinaryIO) -> Iterator[BinaryIO]:
 
 
 def _feed(archive: BinaryIO, writing: int) -> None:
-    with suppress(BrokenPipeError), os.fdopen(writing, "wb") as out, gzip.open(archive) as unpacked:
+    # What went wrong, whoever reads it says: for it the archive ends early.
+    with (
+        suppress(OSError, EOFError, zlib.error),
+        os.fdopen(writing, "wb") as out,
+        gzip.open(archive) as unpacked,
+    ):
         shutil.copyfileobj(unpacked, out, 1 << 20)
 
 

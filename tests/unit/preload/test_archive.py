@@ -160,6 +160,19 @@ def test_a_packed_archive_that_ends_early(kept: int) -> None:
     assert "damaged or no tar archive" in refusal(tar(oci(), mode="w:gz")[:kept])
 
 
+@pytest.mark.parametrize("tail", [-1, -8, -12])
+def test_a_packed_archive_without_its_last_bytes(tail: int) -> None:
+    raw = gzip.compress(tar(oci()))
+    assert "damaged" in refusal(raw[:tail])
+    assert "damaged" in refusal(raw[:-8] + bytes(8))
+    assert "damaged" in refusal(raw + b"and more")
+
+
+def test_a_packed_archive_of_two_streams() -> None:
+    raw = tar(oci())
+    assert proven(gzip.compress(raw[:1000]) + gzip.compress(raw[1000:])) == proven(raw)
+
+
 def test_a_layer_whose_gzip_ends_early() -> None:
     files = oci()
     spoilt = blob_of(files, b"\x1f\x8b")
@@ -272,3 +285,37 @@ def test_a_file_that_is_there_twice_with_two_contents() -> None:
         entry.size = 2
         archive.addfile(entry, io.BytesIO(b"{}"))
     assert "two different files index.json" in refusal(raw.getvalue())
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+def test_a_header_that_would_fill_the_memory(kind: bytes) -> None:
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, 3 << 30
+    assert "a header of 3,221,225,472 bytes" in refusal(header.tobuf() + bytes(1 << 20))
+
+
+def test_documents_that_would_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "_DOCUMENTS", 100_000)
+    assert proven(tar(oci())).images
+    more = {f"{at}.json": b"{" + b" " * 30_000 for at in range(4)}
+    assert "more than 100,000 bytes of JSON" in refusal(tar(oci() | more))
+
+
+@pytest.mark.parametrize(
+    ("form", "kind"), [("gnu", tarfile.GNUTYPE_SPARSE), ("pax", tarfile.REGTYPE)]
+)
+def test_a_file_with_holes_of_exabytes(form: str, kind: bytes) -> None:
+    hole = tarfile.TarInfo("hole")
+    hole.type = kind
+    if form == "pax":
+        hole.pax_headers = {"GNU.sparse.map": "0,0", "GNU.sparse.size": str(1 << 60)}
+    assert "a file with holes" in refusal(tar(oci(), hole))
+
+
+def test_indices_that_name_each_other_thousands_of_times() -> None:
+    files, inner = oci(), image(Build())[1]
+    for _ in range(4):
+        document = index(*[inner] * 2000)
+        files[path(document)] = document
+        inner = descriptor("index.v1+json", document)
+    assert len(proven(tar(files | {"index.json": index(named(inner, NAME))})).images) == 1
