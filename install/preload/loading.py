@@ -89,15 +89,20 @@ def steps(archives: Sequence[Given], target: Target) -> list[Step]:
 
     Raises:
         RuntimeFailedError: containerd is not there, or does not answer.
+        PlacingError: two archives would get to one place.
         OSError: the folder of images cannot be read.
     """
     if not target.images and not target.is_up:
         raise RuntimeFailedError(f"containerd is not running: {target.socket} is not there")
     present = Containerd(target).images() if target.is_up else {}
-    found = []
+    found, finals = [], dict[Path, Given]()
     for one in archives:
         loads = target.is_up and not all(map(_in(present), one.archive.images))
         final = target.images / _final_name(one) if target.images else None
+        if final and (other := finals.setdefault(final, one)) is not one:
+            raise placing.PlacingError(
+                f"{other.name} and {one.name} would both be {final}: rename one of them"
+            )
         places = final is not None and not placing.has(final, one.stream)
         found.append(Step(one, loads=loads, final=final, places=places))
     return found

@@ -8,9 +8,21 @@ from pathlib import Path
 import pytest
 
 from install.preload.archive import Archive, Image
-from install.preload.loading import Given, MissingError, Row, Step, needs, planned, prove
+from install.preload.loading import (
+    Given,
+    MissingError,
+    Row,
+    Step,
+    given,
+    needs,
+    planned,
+    prove,
+    steps,
+)
+from install.preload.placing import PlacingError
 from install.preload.space import Need
 from install.preload.target import Target
+from tests.unit.preload.archives import oci, write
 
 SHA, OTHER = f"sha256:{'ab' * 32}", f"sha256:{'cd' * 32}"
 IMAGES = (Image("a.b/c:1", SHA), Image("a.b/d:1", ""))
@@ -56,3 +68,16 @@ def test_what_would_be_done_is_said_of_each_image() -> None:
     assert [row.outcome for row in planned(steps)] == ["there already"] * 2
     steps = [Step(GIVEN, loads=True, final=None, places=False)]
     assert next(iter(planned(steps))) == Row("a.b/c:1", SHA, "x.tar", "to be imported")
+
+
+def test_two_archives_for_one_place(tmp_path: Path) -> None:
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+        write(folder / "x.tar", oci())
+    target = Target("k3s", None, None, images=tmp_path / "images")
+    names = [str(folder / "x.tar") for folder in folders]
+    with given(names, io.BytesIO(), tmp_path) as archives:
+        assert [step.places for step in steps(archives[:1], target)] == [True]
+        with pytest.raises(PlacingError, match=r"a/x\.tar and .*b/x\.tar would both be .*x\.tar"):
+            steps(archives, target)
