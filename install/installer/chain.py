@@ -42,4 +42,5 @@ def gather(root: Root, folder: PurePosixPath, *, drops_in: bool, is_k3s: bool) -
     except ConflistError as error:
         return ChainFacts(folder, problem=f"rail-hostgw is not chained: {error}")
     copy = folder / f"{plan.like}{COPY}"
-    return ChainFacts(folder, plan.changes, plan.like, _UNTIL_K3S.format(copy) if waits else "")
+    awaited = _UNTIL_K3S.format(copy) if waits else ""
+    return ChainFacts(folder, plan.changes, plan.like, awaited=awaited)

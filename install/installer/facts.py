@@ -86,7 +86,9 @@ class ChainFacts:
     changes: tuple[Change, ...] = ()
     like: str = ""
     problem: str = ""
-    """Why rail-hostgw is not in it, or not yet, in words."""
+    """Why rail-hostgw cannot be in it, in words."""
+    awaited: str = ""
+    """What somebody has to do before it is in it, in words."""
 
 
 @dataclass(frozen=True, slots=True)

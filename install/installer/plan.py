@@ -67,6 +67,8 @@ def install(facts: Facts, *, arriving: bool) -> Plan:
     warnings = [*facts.configuration.refused]
     if facts.chain and facts.chain.problem:
         warnings.append(facts.chain.problem)
+    if facts.chain and facts.chain.awaited:
+        remarks.append(facts.chain.awaited)
     return Plan(
         tuple(filter(None, stages)), tuple(problems), tuple(warnings),
         tuple(dict.fromkeys(remarks)),

@@ -56,6 +56,7 @@ class Upkeep:
         self._has_arrived = False
         self._failed: dict[str, str] = {}
         self._told: tuple[str, ...] = ()
+        self._remarked: tuple[str, ...] = ()
 
     def turn(self) -> None:
         """Look whether something has changed, or is to be tried again, and see to it."""
@@ -84,6 +85,7 @@ class Upkeep:
             hands = Hands(self._site, self._source, book)
             failures = [each for stage in made.stages for each in self._work(stage, hands)]
         self._has_arrived = self._has_arrived or not failures
+        self._remark(made.remarks)
         yield from (*made.problems, *made.warnings, *failures)
         for what, times in self._pace.contested(self._clock()).items():
             if what not in self._failed:
@@ -114,6 +116,13 @@ class Upkeep:
             self._pace.did(what)
             self.repairs += 1
             log.info("%s", step)
+
+    def _remark(self, remarks: tuple[str, ...]) -> None:
+        """Log what is no problem of this installer's: no rollout waits for it."""
+        for remark in remarks:
+            if remark not in self._remarked:
+                log.warning("%s", remark)
+        self._remarked = remarks
 
     def _tell(self) -> None:
         """Log what has changed since the last look."""

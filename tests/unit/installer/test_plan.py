@@ -194,6 +194,14 @@ def test_a_chain_that_is_not_yet_fails_nothing() -> None:
     assert (made.stages, made.problems, made.warnings) == ((), (), ("why",))
 
 
+def test_what_waits_for_k3s_holds_up_no_rollout() -> None:
+    made = plan.install(
+        on(INSTALLED, chain=replace(CHAIN, awaited="until K3s starts")), arriving=True
+    )
+    assert kinds(made.steps) == [Chain]
+    assert (made.problems, made.warnings, made.remarks) == ((), (), ("until K3s starts",))
+
+
 def test_a_moved_folder_gets_its_own_and_the_former_one_keeps_what_it_has() -> None:
     moved = Layout(PurePosixPath("/var/lib/rancher/k3s/data/cni"))
     facts = replace(on(INSTALLED, chain=CHAIN), bins=(BinFacts(moved), INSTALLED))
