@@ -28,7 +28,7 @@ def sriov(facts: Facts) -> Iterator[Finding]:
             "sriov",
             "no device of this node can have virtual functions",
             "a rail is a VF: this node has none to give",
-            "switch SR-IOV on in the BIOS and in the adapter: mlxconfig -d 0000:3b:00.0 set "
+            "switch SR-IOV on in the BIOS and in the adapter: mlxconfig -d PCI_ADDRESS set "
             "SRIOV_EN=1 NUM_OF_VFS=16, and reboot",
         )
     for port in facts.ports:

@@ -32,7 +32,9 @@ def endpoints(facts: Facts) -> Iterator[Finding]:
 
 
 def rights(facts: Facts) -> Iterator[Finding]:
-    """Say whether this node can read and write its prefix."""
+    """Say whether this node can read and write its prefix, if there is anybody to say so."""
+    if facts.read_problem and all(one.problem for one in facts.endpoints):
+        return
     mend = (
         f"etcdctl role grant-permission ROLE --prefix=true readwrite {facts.prefix}",
         "userFile and passwordFile, or certificate, in the node file say who this node is",

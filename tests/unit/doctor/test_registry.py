@@ -140,6 +140,11 @@ def test_what_is_wrong(
     assert mend in "\n".join(about[0].mend)
 
 
+def test_where_nobody_answers_no_role_is_to_be_granted() -> None:
+    facts = replace(WELL, endpoints=(DOWN, DOWN), read_problem="nobody answers")
+    assert "etcd-rights" not in {one.check for one in bad(facts)}
+
+
 def test_without_any_heartbeat_nobody_is_silent() -> None:
     facts = replace(WELL, heartbeats={})
     assert "heartbeat" not in {one.check for one in check(facts)}
