@@ -280,3 +280,13 @@ def test_each_policy_is_bound_and_denies(policy: str) -> None:
     spec = one(documents, "ValidatingAdmissionPolicy", name)["spec"]
     assert spec["failurePolicy"] == "Fail"
     assert spec["matchConstraints"]["resourceRules"][0]["operations"] == ["CREATE", "UPDATE"]
+
+
+def test_no_annotation_chooses_a_device() -> None:
+    """Multus hands it on where the device plugin has given none: it may be a storage rail's VF."""
+    ways = [
+        Asked(json.dumps([{"name": "roce-a", key: "0000:3b:10.2"}]))
+        for key in ("deviceID", "DeviceId", "deviceid")
+    ]
+    assert refused(STORAGE, ways) == ways
+    assert refused(STORAGE, ways, {LABELS[STORAGE]: "allowed"}) == []
