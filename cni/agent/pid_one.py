@@ -32,6 +32,17 @@ def execute_there(bundle: str, arguments: Sequence[str]) -> NoReturn:
     Raises:
         NotOnTheNodeError: with what the container lacks.
     """
+    _enter()
+    try:
+        os.execv(bundle, [bundle, *arguments])  # noqa: S606 - no shell, and the operator named it
+    except OSError as error:
+        raise NotOnTheNodeError(
+            f"{bundle} cannot be executed on the node: {error.strerror}; install the bundle first"
+        ) from error
+
+
+def _enter() -> None:
+    """Enter the mount namespace of the node's first process (NotOnTheNodeError)."""
     try:
         network = _namespace("1", "net")
     except OSError as error:
@@ -56,12 +67,6 @@ def execute_there(bundle: str, arguments: Sequence[str]) -> NoReturn:
         raise NotOnTheNodeError(
             "process 1 is this container's own, expected the node's: set hostPID: true"
         )
-    try:
-        os.execv(bundle, [bundle, *arguments])  # noqa: S606 - no shell, and the operator named it
-    except OSError as error:
-        raise NotOnTheNodeError(
-            f"{bundle} cannot be executed on the node: {error.strerror}; install the bundle first"
-        ) from error
 
 
 def _namespace(process: str, kind: str) -> tuple[int, int]:
