@@ -97,6 +97,24 @@ def test_it_comes_works_and_leaves_what_was_there(
     assert tree(root) == before
 
 
+def test_who_reads_its_words_no_more_ends_nothing(bundle: Path, root: Path) -> None:
+    del bundle
+    before = tree(root)
+    for command in ("once", "uninstall"):
+        reading, writing = os.pipe()
+        os.close(reading)
+        try:
+            done = subprocess.run(
+                [PROGRAMS / "rail-install", command, "--root", root],
+                stdin=subprocess.DEVNULL, stdout=writing, stderr=subprocess.PIPE, check=False,
+            )  # fmt: skip
+        finally:
+            os.close(writing)
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert (root / "opt/cni/bin/rail-sriov").is_symlink() == (command == "once")
+    assert tree(root) == before
+
+
 def test_what_is_not_ours_stays_and_nothing_is_half_installed(bundle: Path, root: Path) -> None:
     del bundle
     (root / "opt/cni/bin/rail-sriov").write_text("another program's")
